@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is chosen for the hardware, as opposed to what is computed.
+
+A :class:`HardwareConfig` and a :class:`~cygnet.network.Network` together determine the Verilog,
+the memory images and every clock cycle. No Amaranth in here, so that the golden model and the
+image writer share it with the gateware.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from cygnet.network import Network, Shape
+
+__all__ = ["HardwareConfig", "LayerHardware"]
+
+MAX_LANES = 512
+MAX_BEAT = 64
+
+
+@dataclass(frozen=True)
+class LayerHardware:
+    """One layer's share of the device.
+
+    :param lanes: outputs computed at once (P); one row of P weights is read per event
+    :param neuron: variant of the neuron core, ``"fast"`` or ``"small"``
+    """
+
+    lanes: int
+    neuron: Literal["fast", "small"] = "fast"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
+            raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
+        if not 1 <= self.lanes <= MAX_LANES:
+            raise ValueError(f"lanes must be an integer in 1..{MAX_LANES}, not {self.lanes!r}")
+        if self.neuron not in ("fast", "small"):
+            raise ValueError(f"neuron variant must be 'fast' or 'small', not {self.neuron!r}")
+
+
+@dataclass(frozen=True)
+class HardwareConfig:
+    """Everything that the gateware is built from besides the network.
+
+    :param steps: T, the time-steps that the hardware runs, 1..Network.steps
+    :param beat: input values that arrive in one transfer
+    :param layers: one for each layer of the network
+    """
+
+    steps: int
+    beat: int
+    layers: tuple[LayerHardware, ...]
+
+    def __post_init__(self) -> None:
+        for name, value, high in (("steps", self.steps, 4096), ("beat", self.beat, MAX_BEAT)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an integer, not {value!r}")
+            if not 1 <= value <= high:
+                raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for layer in self.layers:
+            if not isinstance(layer, LayerHardware):
+                raise TypeError(f"layers must be LayerHardware, not {layer!r}")
+
+    @classmethod
+    def uniform(
+        cls,
+        network: Network,
+        *,
+        steps: int,
+        lanes: int = 16,
+        beat: int = 8,
+        neuron: Literal["fast", "small"] = "fast",
+    ) -> HardwareConfig:
+        """The same number of lanes in every layer, but never more than it has outputs."""
+        config = cls(
+            steps=steps,
+            beat=beat,
+            layers=tuple(
+                LayerHardware(lanes=min(lanes, network.shape(number)[2]), neuron=neuron)
+                for number in range(len(network.layers))
+            ),
+        )
+        config.check(network)
+        return config
+
+    def check(self, network: Network) -> None:
+        """Refuse a configuration that does not go with the network (ValueError)."""
+        if len(self.layers) != len(network.layers):
+            raise ValueError(
+                f"layers must be {len(network.layers)} as in the network, not {len(self.layers)}"
+            )
+        if self.steps > network.steps:
+            raise ValueError(
+                f"steps must be at most {network.steps}, the T_max of the network, not {self.steps}"
+            )
+        for number, layer in enumerate(self.layers):
+            channels = network.shape(number)[2]
+            if layer.lanes > channels:
+                raise ValueError(
+                    f"lanes of layer {network.layers[number].name!r} must be at most its "
+                    f"{channels} outputs, not {layer.lanes}"
+                )
+
+    def groups(self, network: Network, number: int) -> int:
+        """Rounds of P outputs that a layer makes for one window."""
+        return -(-network.shape(number)[2] // self.layers[number].lanes)
+
+    def beats(self, shape: Shape) -> int:
+        """Transfers that bring one input map."""
+        return -(-math.prod(shape) // self.beat)
