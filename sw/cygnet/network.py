@@ -194,7 +194,8 @@ class InputSpec:
         for name, values in (("mean", mean), ("std", std)):
             if len(values) != channels:
                 raise ValueError(
-                    f"input {name} must have one value for each of {channels} channels, not {len(values)}"
+                    f"input {name} must have one value for each of {channels} channels, "
+                    f"not {len(values)}"
                 )
         for value in mean:
             if not isinstance(value, (int, float, np.floating)) or not math.isfinite(value):
@@ -208,7 +209,8 @@ class InputSpec:
                 raise ValueError(f"input bounds of pixels must be 0..255, not {self.bounds!r}")
             if not all(0 <= value <= 255 for value in self.padding):
                 raise ValueError(
-                    f"input mean must be in 0..255 pixel steps, not {self.mean!r} at scale {self.scale!r}"
+                    f"input mean must be in 0..255 pixel steps, "
+                    f"not {self.mean!r} at scale {self.scale!r}"
                 )
         else:
             if any(self.mean) or any(value != 1.0 for value in self.std):
@@ -439,8 +441,8 @@ class Neurons:
 
     With p = v(t-1) + u(t), the potential before firing::
 
-        GN, IF  c = #{k = 1..tau : p >= F + (k-1) K}                    (GN paper, equations 8 to 10)
-        SNM     c = +1 if p >= F; -1 if p <= -F and m > 0; else 0        (SNM paper, equations 7 to 11)
+        GN, IF  c = #{k = 1..tau : p >= F + (k-1) K}                 (GN paper, equations 8 to 10)
+        SNM     c = +1 if p >= F; -1 if p <= -F and m > 0; else 0     (SNM paper, equations 7 to 11)
         all     v(t) = p - c K        m += c
 
     :param kind: ``"gn"``, ``"if"`` (a GN with tau = 1) or ``"snm"``
@@ -605,7 +607,8 @@ class Network:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"network name must be lower-case letters, digits and underscores, not {self.name!r}"
+                f"network name must be lower-case letters, digits and underscores, "
+                f"not {self.name!r}"
             )
         if not isinstance(self.input, InputSpec):
             raise TypeError(f"network input must be an InputSpec, not {self.input!r}")
@@ -652,8 +655,8 @@ class Network:
                 array = getattr(layer.neurons, name)
                 if int(array.max()) > potential.high or int(array.min()) < potential.low:
                     raise ValueError(
-                        f"{name} must fit into the membrane of {layer.neurons.membrane_width} bits, "
-                        f"not reach {int(np.abs(array).max())}"
+                        f"{name} must fit into the membrane of "
+                        f"{layer.neurons.membrane_width} bits, not reach {int(np.abs(array).max())}"
                     )
         if max(bounds.width, potential.width) >= MAX_WIDTH:
             raise ValueError(f"sums must fit into {MAX_WIDTH} bits, not reach {potential!r}")
@@ -729,10 +732,10 @@ class Network:
         padding not counted out."""
         layer = self.layers[number]
         height, width, channels = self.shape(number)
-        total = height * width * channels * layer.synapses.fan_in().shape[1]
+        synapses = int(layer.synapses.fan_in().shape[1])
         if isinstance(layer.shortcut, Projection):
-            total += height * width * channels * layer.shortcut.fan_in().shape[1]
-        return total
+            synapses += int(layer.shortcut.fan_in().shape[1])
+        return height * width * channels * synapses
 
 
 class _LazyShapes(dict[int, Shape]):

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random integer networks, small and seeded, that use all of the contract."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cygnet.network import (
+    INPUT,
+    Bounds,
+    Convolution,
+    Dense,
+    Identity,
+    InputSpec,
+    Layer,
+    Network,
+    Neurons,
+    Projection,
+    Shape,
+    SumPool,
+)
+
+KINDS = ("gn", "if", "snm")
+
+
+def random_neurons(
+    rng: np.random.Generator, shape: Shape, kind: str, *, plain: bool = False
+) -> Neurons:
+    """Neurons of a layer of that shape; ``plain`` ones have F = K, per channel, and no options."""
+    size: tuple[int, ...] = shape if not plain and rng.random() < 0.5 else shape[2:]
+    reset = rng.integers(1, 400, size)
+    fire = reset if plain else np.maximum(1, reset + rng.integers(-20, 20, size))
+    initial = reset >> 1 if kind != "snm" else np.zeros_like(reset)
+    options = {} if plain else _options(rng, shape, kind)
+    if not plain and rng.random() < 0.5:
+        initial = rng.integers(-300, 300, shape)
+    return Neurons(
+        kind=kind,  # type: ignore[arg-type]
+        tau=int(rng.integers(1, 7)) if kind == "gn" else 1,
+        reset=reset,
+        fire=fire,
+        initial=initial,
+        step=rng.random(shape[2]) + 0.1,
+        **options,
+    )
+
+
+def _options(rng: np.random.Generator, shape: Shape, kind: str) -> dict[str, object]:
+    options: dict[str, object] = {}
+    if rng.random() < 0.5:
+        options["enabled"] = rng.random(shape if rng.random() < 0.5 else shape[2:]) < 0.8
+    if kind == "snm" and rng.random() < 0.7:
+        options["amplitude"] = rng.integers(1, 256, shape)
+    if rng.random() < 0.3:
+        options["membrane_width"] = 11
+    return options
+
+
+def random_weight(
+    rng: np.random.Generator, shape: tuple[int, ...], bits: int = 8
+) -> NDArray[np.int64]:
+    high = 2 ** (bits - 1) - 1
+    return np.asarray(rng.integers(-high, high + 1, shape), dtype=np.int64)
+
+
+def random_mlp(
+    rng: np.random.Generator,
+    *,
+    kind: str = "gn",
+    steps: int = 4,
+    sizes: tuple[int, ...] = (20, 13, 9, 5),
+    plain: bool = True,
+    spiking: bool = False,
+    bits: int = 8,
+) -> Network:
+    """Dense layers on pixels; the last one accumulates unless ``spiking``."""
+    layers = []
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+        last = number == len(sizes) - 2
+        layers.append(
+            Layer(
+                name=f"layer{number}",
+                synapses=Dense(random_weight(rng, (outputs, inputs), bits), bits),
+                bias=rng.integers(-500, 500, outputs),
+                neurons=None
+                if last and not spiking
+                else random_neurons(rng, (1, 1, outputs), kind, plain=plain),
+                source=number - 1 if number else INPUT,
+            )
+        )
+    return Network(
+        name="mlp", input=InputSpec("pixels", (1, 1, sizes[0])), layers=tuple(layers), steps=steps
+    )
+
+
+def random_residual(
+    rng: np.random.Generator, *, kind: str = "gn", steps: int = 4, counts: bool = False
+) -> Network:
+    """Convolutions (strided, grouped, depthwise), pooling and both kinds of shortcut."""
+    if counts:
+        spec = InputSpec("counts", (8, 6, 4), bounds=Bounds(-2, 3))
+    else:
+        spec = InputSpec(
+            "pixels", (8, 6, 4), scale=1 / 255, mean=(0.1, 0.5, 0.0, 1.0), std=(0.2, 0.3, 1.0, 0.1)
+        )
+
+    def neurons(shape: Shape) -> Neurons:
+        return random_neurons(rng, shape, kind)
+
+    layers = (
+        Layer(
+            name="stem",
+            synapses=Convolution(random_weight(rng, (6, 3, 3, 2)), (1, 1), (1, 1), groups=2),
+            bias=rng.integers(-500, 500, 6),
+            neurons=neurons((8, 6, 6)),
+            source=INPUT,
+        ),
+        Layer(
+            name="depthwise",
+            synapses=Convolution(random_weight(rng, (6, 3, 3, 1), 4), (1, 1), (1, 1), 6, 4),
+            bias=rng.integers(-50, 50, 6),
+            neurons=neurons((8, 6, 6)),
+            source=0,
+            shortcut=Identity(0, rng.integers(-3000, 3000, 6)),
+        ),
+        Layer(
+            name="down",
+            synapses=Convolution(random_weight(rng, (5, 2, 3, 6)), (2, 1), (0, 2)),
+            bias=rng.integers(-50, 50, 5),
+            neurons=neurons((4, 8, 5)),
+            source=1,
+        ),
+        Layer(
+            name="joined",
+            synapses=Convolution(random_weight(rng, (7, 1, 1, 5)), (1, 2)),
+            bias=rng.integers(-50, 50, 7),
+            neurons=neurons((4, 4, 7)),
+            source=2,
+            shortcut=Projection(2, random_weight(rng, (7, 5)), (1, 2)),
+        ),
+        Layer(
+            name="pooled",
+            synapses=Convolution(random_weight(rng, (3, 2, 2, 7)), (1, 1), (1, 1)),
+            bias=rng.integers(-50, 50, 3),
+            neurons=neurons((4, 3, 3)),
+            source=3,
+            pool=SumPool((2, 3), (1, 1)),
+        ),
+        Layer(
+            name="out",
+            synapses=Dense(random_weight(rng, (4, 12))),
+            bias=rng.integers(-50, 50, 4),
+            neurons=None,
+            source=4,
+            pool=SumPool((2, 2), (2, 1)),
+        ),
+    )
+    return Network(name="residual", input=spec, layers=layers, steps=steps)
+
+
+def random_input(
+    rng: np.random.Generator, network: Network, images: int, *, steps: int = 4
+) -> NDArray[np.integer]:
+    """Input of the network's kind, a third of it zero."""
+    spec = network.input
+    shape = (images, *spec.shape) if spec.kind == "pixels" else (images, steps, *spec.shape)
+    x = rng.integers(spec.bounds.low, spec.bounds.high + 1, shape)
+    x[rng.random(shape) < 1 / 3] = 0
+    return x.astype(np.uint8 if spec.kind == "pixels" else np.int16)
