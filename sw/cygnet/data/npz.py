@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import tokenize
 import zipfile
 import zlib
 from types import TracebackType
@@ -82,6 +83,7 @@ class Archive:
             EOFError,
             NotImplementedError,
             RuntimeError,
+            tokenize.TokenError,
         ):
             raise CygnetError(
                 f"{self._path}: {name} is broken; write the file again with numpy.savez"
