@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frame that all neuron cores share: streams, memories, stall, hazard check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Assert, ValueCastable
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from cygnet.gateware.neuron.skid import Skid
+from cygnet.gateware.neuron.timeline import Timeline
+from cygnet.neuron_core import NeuronCoreConfig
+
+__all__ = ["NeuronCore", "spike_layout", "step_layout"]
+
+
+def step_layout(config: NeuronCoreConfig) -> data.StructLayout:
+    """Payload of ``i``: one time-step of one neuron."""
+    return data.StructLayout(
+        {
+            "index": unsigned(config.index_width),
+            "channel": unsigned(config.channel_width),
+            "current": signed(config.current_width),
+            "first": 1,
+            "last": 1,
+        }
+    )
+
+
+def spike_layout(config: NeuronCoreConfig) -> data.StructLayout:
+    """Payload of ``o``: what the neuron sends in that step."""
+    shape = signed if config.kind == "snm" else unsigned
+    return data.StructLayout(
+        {
+            "index": unsigned(config.index_width),
+            "count": shape(config.count_width),
+            "first": 1,
+            "last": 1,
+        }
+    )
+
+
+class NeuronCore(wiring.Component):
+    """A pipeline that does one neuron-step a clock; its subclasses say what a step computes.
+
+    A step that is ``first`` starts a neuron: its membrane is v0 and its memory 0, whatever the slot
+    holds. Every other step goes on from what the last one of its slot has left, provided it keeps
+    the distance of :attr:`~cygnet.neuron_core.NeuronCoreConfig.interleave`. Spikes come in the
+    order of the steps, :attr:`~cygnet.neuron_core.NeuronCoreConfig.latency` clocks later if the
+    sink is free. A sink that is not ready stops the core and loses nothing. ``channel`` addresses
+    the row of parameters; ``last`` is handed through. Reset drops every step in flight.
+
+    Parameters
+    ----------
+    config : NeuronCoreConfig
+        Widths, memories, schedule.
+    contents : sequence of int, optional
+        Initial rows of the memory ``parameters``, from
+        :meth:`~cygnet.neuron_core.NeuronCoreConfig.rows`; zeros if missing.
+    checked : bool
+        Adds an assertion that fails, in simulation or proof, on a step that comes too early.
+
+    Members
+    -------
+    i : In(stream.Signature(step_layout(config)))
+        The steps.
+    o : Out(stream.Signature(spike_layout(config)))
+        The spikes.
+
+    Raises
+    ------
+    TypeError
+        ``config`` is no NeuronCoreConfig.
+    ValueError
+        ``contents`` has another number of rows than ``config`` or a row wider than it.
+    """
+
+    def __init__(
+        self,
+        config: NeuronCoreConfig,
+        contents: Sequence[int] | None = None,
+        *,
+        checked: bool = False,
+    ) -> None:
+        if not isinstance(config, NeuronCoreConfig):
+            raise TypeError(f"config must be a NeuronCoreConfig, not {config!r}")
+        rows = config.channels if config.row_width else 0
+        if contents is not None:
+            if len(contents) != rows:
+                raise ValueError(f"contents must be {rows} rows, not {len(contents)!r}")
+            for row in contents:
+                if not 0 <= row < 1 << config.row_width:
+                    raise ValueError(
+                        f"contents must be rows of {config.row_width} bits, not {row!r}"
+                    )
+        self.config = config
+        self.contents = list(contents or [])
+        self.checked = checked
+        super().__init__(
+            {
+                "i": In(stream.Signature(step_layout(config))),
+                "o": Out(stream.Signature(spike_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, schedule = self.config, self.config.schedule
+        advance = Signal()
+        line = Timeline(m, advance)
+
+        m.d.comb += self.i.ready.eq(advance)
+        line.put("valid", 0, self.i.valid, resets=True)
+        for name in ("index", "current", "first", "last"):
+            line.put(name, 0, self.i.payload[name])
+
+        self._parameters(m, line, advance)
+        write = self._state(m, line, advance)
+        count, membrane, memory = self.fire(m, line)
+
+        m.d.comb += write.eq(Cat(membrane, memory)[: len(write)])
+        line.put("count", schedule.encode, count, spike_layout(config)["count"].shape)
+        if config.enables:
+            line.put("spike", schedule.encode, Mux(line.at("enabled", schedule.encode), count, 0))
+        self._output(m, line, advance)
+        return m
+
+    def fire(self, m: Module, line: Timeline) -> tuple[Value, Value, Value]:
+        """Adds the operations of one step.
+
+        Takes ``v``, ``m`` (SNM), ``current``, ``reset``, ``fire`` and ``amplitude`` from ``line``.
+
+        Returns
+        -------
+        count : Value, in stage ``encode``; membrane, memory : Value, in stage ``reset``
+        """
+        raise NotImplementedError
+
+    def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
+        config = self.config
+        stage = config.schedule.row
+        fields: dict[str, Value] = {}
+        if config.row_width:
+            m.submodules.parameters = memory = Memory(
+                shape=config.row_width, depth=config.channels, init=self.contents
+            )
+            port = memory.read_port()
+            m.d.comb += [port.addr.eq(self.i.payload.channel), port.en.eq(advance)]
+            line.put("row", 1, port.data)
+            row = line.at("row", stage)
+            at = 0
+            for field in config.row_fields:
+                bits = row[at : at + field.width]
+                fields[field.name] = bits.as_signed() if field.signed else bits
+                at += field.width
+        width = config.threshold_width
+        if config.threshold == "constant":
+            fields["reset"] = Const(config.reset, width)
+            fields["fire"] = Const(config.fire, width)
+            fields["initial"] = Const(config.initial, signed(config.membrane_width))
+        elif config.initial_level == "half":
+            fields["initial"] = fields["reset"][1:]
+        elif config.initial_level == "zero":
+            fields["initial"] = Const(0, 1)
+        for name, value in fields.items():
+            line.put(name, stage, value)
+
+    def _state(self, m: Module, line: Timeline, advance: Signal) -> Signal:
+        """The memory of v and m; returns what is written to it in stage ``reset``."""
+        config, schedule = self.config, self.config.schedule
+        width = config.membrane_width + config.memory_width
+        m.submodules.state = memory = Memory(shape=width, depth=config.depth, init=[])
+        write = memory.write_port()
+        m.d.comb += [
+            write.addr.eq(line.at("index", schedule.reset)),
+            write.en.eq(line.at("valid", schedule.reset) & advance),
+        ]
+        if config.state_memory == "block":
+            read = memory.read_port()
+            m.d.comb += [
+                read.addr.eq(line.at("index", schedule.state - 1)),
+                read.en.eq(advance),
+            ]
+        else:
+            read = memory.read_port(domain="comb")
+            m.d.comb += read.addr.eq(line.at("index", schedule.state))
+        first = line.at("first", schedule.state)
+        old = read.data[: config.membrane_width].as_signed()
+        initial = line.at("initial", schedule.state)
+        line.put("v", schedule.state, Mux(first, initial, old), signed(config.membrane_width))
+        if config.memory_width:
+            line.put("m", schedule.state, Mux(first, 0, read.data[config.membrane_width :]))
+        if self.checked:
+            for stage in range(schedule.state + 1, schedule.reset + 1):
+                self._check(m, line, advance, schedule.state, stage)
+            if config.state_memory == "block":
+                self._check(m, line, advance, schedule.state - 1, schedule.reset)
+        return write.data
+
+    @staticmethod
+    def _check(m: Module, line: Timeline, advance: Signal, reader: int, writer: int) -> None:
+        clash = Signal(name=f"clash_{reader}_{writer}")
+        m.d.comb += clash.eq(
+            advance
+            & line.at("valid", reader)
+            & ~line.at("first", reader)
+            & line.at("valid", writer)
+            & (line.at("index", reader) == line.at("index", writer))
+        )
+        m.d.comb += Assert(~clash, "steps of one neuron must keep the interleave")
+
+    def _output(self, m: Module, line: Timeline, advance: Signal) -> None:
+        config = self.config
+        stage = config.schedule.output
+        spike: ValueCastable = Signal(spike_layout(config))
+        m.d.comb += [
+            spike.index.eq(line.at("index", stage)),
+            spike.count.eq(line.at("spike" if config.enables else "count", stage)),
+            spike.first.eq(line.at("first", stage)),
+            spike.last.eq(line.at("last", stage)),
+        ]
+        valid = line.at("valid", stage)
+        if config.variant == "small":
+            m.d.comb += [
+                self.o.valid.eq(valid),
+                self.o.payload.eq(spike),
+                advance.eq(self.o.ready | ~valid),
+            ]
+        else:
+            m.submodules.skid = skid = Skid(spike_layout(config))
+            m.d.comb += [
+                skid.i.valid.eq(valid),
+                skid.i.payload.eq(spike),
+                advance.eq(skid.i.ready),
+            ]
+            wiring.connect(m, skid.o, wiring.flipped(self.o))

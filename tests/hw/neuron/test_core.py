@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neuron cores in the simulator against the one-line model."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from cygnet.gateware.neuron import neuron_core
+from cygnet.neuron_core import NeuronCoreConfig
+
+BASE: dict[str, Any] = {
+    "membrane_width": 14,
+    "current_width": 13,
+    "threshold_width": 9,
+    "depth": 12,
+    "channels": 7,
+}
+GN = BASE | {"kind": "gn"}
+SNM = BASE | {"kind": "snm", "memory_width": 3}
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "if": BASE | {"kind": "if"},
+    **{f"gn-tau{tau}": GN | {"tau": tau} for tau in (*range(1, 10), 11, 13, 15, 16)},
+    "gn-fire": GN | {"tau": 5, "fire_level": "memory"},
+    "gn-initial": GN | {"tau": 4, "initial_level": "memory"},
+    "gn-zero": GN | {"tau": 4, "initial_level": "zero"},
+    "gn-constant": GN | {"tau": 4, "threshold": "constant", "reset": 77, "fire": 77, "initial": 38},
+    "gn-constant-strict": GN
+    | {"tau": 3, "threshold": "constant", "reset": 77, "fire": 78, "initial": -5},
+    "gn-constant-pow2": GN
+    | {"tau": 4, "threshold": "constant", "reset": 64, "fire": 64, "initial": 32},
+    "gn-pow2": GN | {"tau": 4, "threshold": "pow2"},
+    "gn-pow2-tau16": GN | {"tau": 16, "threshold": "pow2"},
+    "gn-saturate": GN | {"tau": 4, "saturate": True, "current_width": 16},
+    "gn-narrow": GN | {"tau": 4, "threshold_width": 13, "saturate": True},
+    "gn-enables": GN | {"tau": 2, "enables": True},
+    "gn-one-row": GN | {"tau": 4, "channels": 1},
+    "snm": SNM,
+    "snm-fire": SNM | {"fire_level": "memory"},
+    "snm-constant": SNM | {"threshold": "constant", "reset": 77, "fire": 78, "initial": 0},
+    "snm-pow2": SNM | {"threshold": "pow2", "initial_level": "zero"},
+    "snm-amplitude": SNM | {"amplitude_width": 8, "initial_level": "zero", "enables": True},
+    "snm-saturate": SNM | {"saturate": True, "threshold_width": 13},
+}
+
+
+@pytest.fixture(params=["fast", "small"])
+def variant(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_model(bench: Any, name: str, variant: Any) -> None:
+    config = NeuronCoreConfig(**CONFIGS[name], variant=variant)
+    rng = random.Random(f"{name} {variant}")
+    rows = bench.random_rows(config, rng)
+    steps = bench.random_steps(config, rows, rng)
+    config.check_steps((step.index, step.current, step.first) for step in steps)
+    run = bench.simulate(config, rows, steps)
+    assert run.spikes == bench.model(config, rows, steps)
+    assert any(count for _, count, _, _ in run.spikes)
+
+
+@pytest.mark.parametrize("state_memory", ["lut", "block"])
+@pytest.mark.parametrize("kind", ["gn", "snm"])
+def test_loses_nothing_in_stalls(bench: Any, kind: str, variant: Any, state_memory: Any) -> None:
+    options = (GN | {"tau": 4} if kind == "gn" else SNM) | {"state_memory": state_memory}
+    config = NeuronCoreConfig(**options, variant=variant)
+    rng = random.Random(5)
+    rows = bench.random_rows(config, rng)
+    for willing in (0.2, 0.5, 0.9):
+        steps = bench.random_steps(config, rows, rng)
+        run = bench.simulate(
+            config,
+            rows,
+            steps,
+            source=lambda: rng.random() < 0.7,
+            sink=lambda willing=willing: rng.random() < willing,
+        )
+        assert run.spikes == bench.model(config, rows, steps)
+
+
+@pytest.mark.parametrize("state_memory", ["lut", "block"])
+@pytest.mark.parametrize("saturate", [False, True])
+@pytest.mark.parametrize("kind", ["gn", "snm"])
+def test_one_step_a_clock_after_the_stated_latency(
+    bench: Any, kind: str, variant: Any, saturate: bool, state_memory: Any
+) -> None:
+    options = (GN | {"tau": 4} if kind == "gn" else SNM) | {"state_memory": state_memory}
+    config = NeuronCoreConfig(**options, variant=variant, saturate=saturate)
+    rng = random.Random(6)
+    rows = bench.random_rows(config, rng)
+    steps = bench.random_steps(config, rows, rng)
+    run = bench.simulate(config, rows, steps)
+    assert run.accepted == list(range(len(steps)))
+    assert run.delivered == [clock + config.latency for clock in run.accepted]
+
+
+@pytest.mark.parametrize("state_memory", ["lut", "block"])
+@pytest.mark.parametrize("saturate", [False, True])
+def test_interleave_is_the_least_distance(
+    bench: Any, variant: Any, saturate: bool, state_memory: Any
+) -> None:
+    config = NeuronCoreConfig(
+        **GN, tau=4, variant=variant, saturate=saturate, state_memory=state_memory
+    )
+    rows = [bench.Parameters(100, 100, 50)] * config.channels
+
+    def steps(distance: int) -> list[Any]:
+        slots = [3, *range(4, 3 + distance)]
+        return [
+            bench.Step(slot, 0, 30 + 7 * n, t == 0, t == 3)
+            for t in range(4)
+            for n, slot in enumerate(slots)
+        ]
+
+    close = steps(config.interleave)
+    config.check_steps((step.index, step.current, step.first) for step in close)
+    assert bench.simulate(config, rows, close).spikes == bench.model(config, rows, close)
+
+    closer = steps(config.interleave - 1)
+    with pytest.raises(ValueError, match=r"^steps of index 3 must be at least \d+ clocks apart"):
+        config.check_steps((step.index, step.current, step.first) for step in closer)
+    with pytest.raises(AssertionError, match="steps of one neuron must keep the interleave"):
+        bench.simulate(config, rows, closer)
+    unchecked = bench.simulate(config, rows, closer, checked=False)
+    assert unchecked.spikes != bench.model(config, rows, closer)
+
+
+def test_single_steps_need_no_distance(bench: Any, variant: Any) -> None:
+    config = NeuronCoreConfig(**GN, tau=4, variant=variant)
+    rng = random.Random(8)
+    rows = bench.random_rows(config, rng)
+    steps = [
+        bench.Step(0, rng.randrange(config.channels), rng.randint(-4000, 4000), True, True)
+        for _ in range(60)
+    ]
+    config.check_steps((step.index, step.current, step.first) for step in steps)
+    assert bench.simulate(config, rows, steps).spikes == bench.model(config, rows, steps)
+
+
+def test_refuses_what_is_no_config() -> None:
+    with pytest.raises(TypeError, match=r"^config must be a NeuronCoreConfig, not 'gn'$"):
+        neuron_core("gn")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ([0] * 6, r"^contents must be 7 rows, not 6$"),
+        ([0] * 6 + [512], r"^contents must be rows of 9 bits, not 512$"),
+        ([0] * 6 + [-1], r"^contents must be rows of 9 bits, not -1$"),
+    ],
+)
+def test_refuses_contents(contents: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        neuron_core(NeuronCoreConfig(**GN, tau=4), contents)
