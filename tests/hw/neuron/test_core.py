@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cygnet.gateware.neuron import neuron_core
 from cygnet.neuron_core import NeuronCoreConfig
 
 BASE: dict[str, Any] = {
@@ -140,21 +139,3 @@ def test_single_steps_need_no_distance(bench: Any, variant: Any) -> None:
     ]
     config.check_steps((step.index, step.current, step.first) for step in steps)
     assert bench.simulate(config, rows, steps).spikes == bench.model(config, rows, steps)
-
-
-def test_refuses_what_is_no_config() -> None:
-    with pytest.raises(TypeError, match=r"^config must be a NeuronCoreConfig, not 'gn'$"):
-        neuron_core("gn")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        ([0] * 6, r"^contents must be 7 rows, not 6$"),
-        ([0] * 6 + [512], r"^contents must be rows of 9 bits, not 512$"),
-        ([0] * 6 + [-1], r"^contents must be rows of 9 bits, not -1$"),
-    ],
-)
-def test_refuses_contents(contents: list[int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        neuron_core(NeuronCoreConfig(**GN, tau=4), contents)
