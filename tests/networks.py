@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,3 +172,42 @@ def random_input(
     x = rng.integers(spec.bounds.low, spec.bounds.high + 1, shape)
     x[rng.random(shape) < 1 / 3] = 0
     return x.astype(np.uint8 if spec.kind == "pixels" else np.int16)
+
+
+def dense_network(
+    seed: int,
+    sizes: Sequence[int] = (12, 10, 7, 4),
+    *,
+    kind: Literal["gn", "if"] = "gn",
+    tau: int = 4,
+    steps: int = 4,
+    bits: int = 8,
+    density: float = 1.0,
+) -> Network:
+    """A dense network whose neurons fire about half of the time."""
+    rng = np.random.default_rng(seed)
+    largest = 2 ** (bits - 1) - 1
+    layers = []
+    tau = tau if kind == "gn" else 1
+    high = 255
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+        weight = rng.integers(-largest, largest + 1, (outputs, inputs))
+        weight *= rng.random(weight.shape) < density
+        spread = int(largest * high * np.sqrt(inputs))
+        bias = rng.integers(-spread // 8, spread // 4 + 1, outputs)
+        neurons = None
+        if number < len(sizes) - 2:
+            reset = rng.integers(1, max(2, min(spread // (2 * tau), 2**18)), outputs)
+            neurons = Neurons(kind, reset, reset, reset >> 1, np.ones(outputs), tau=tau)
+        layers.append(Layer(f"layer{number + 1}", Dense(weight, bits), bias, neurons, number - 1))
+        high = tau
+    return Network("random", InputSpec("pixels", (1, 1, sizes[0])), tuple(layers), steps)
+
+
+def dense_frames(network: Network, count: int, *, seed: int, density: float = 0.4) -> np.ndarray:
+    """uint8[count, height, width, channels], part of it zero; the first is all zero."""
+    rng = np.random.default_rng(seed)
+    shape = (count, *network.input.shape)
+    frames = rng.integers(0, 256, shape) * (rng.random(shape) < density)
+    frames[0] = 0
+    return frames.astype(np.uint8)

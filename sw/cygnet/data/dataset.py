@@ -137,7 +137,7 @@ def _load_one(
     path: str | os.PathLike[str], split: Split | None, prefer: Split, layout: str
 ) -> Dataset:
     if os.fspath(path) == "digits":
-        from cygnet.data.digits import digits  # noqa: PLC0415 - scikit-learn takes a second to import
+        from cygnet.data.digits import digits
 
         return digits(split or prefer)
     name = Path(path).name

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole network: layers chained by streams, each working on its own image."""
+
+from __future__ import annotations
+
+import itertools
+
+from amaranth.hdl import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from cygnet.gateware.layer import Contents, SpikingLayer, SynapseLayer
+from cygnet.gateware.pixel_input import PixelInput
+from cygnet.gateware.readout import Readout
+from cygnet.hardware import HardwareConfig
+from cygnet.layer_plan import BANKS, plan_layers
+from cygnet.network import Network, unsigned_width
+
+__all__ = ["Accelerator"]
+
+
+class Accelerator(wiring.Component):
+    """Pixels in, logits out. A valid stays until its transfer and never waits for ready.
+
+    Parameters
+    ----------
+    network : Network
+    hardware : HardwareConfig
+    contents : mapping of memory name to words, or None
+        For Amaranth's own simulator (:func:`cygnet.images.memories`); Verilog reads images.
+
+    Members
+    -------
+    in_valid, in_ready, in_data, in_last
+        Beats of ``hardware.beat`` values of 8 bits in raster order, the first in the low bits; the
+        last beat of a frame is filled up with zeros and has ``in_last``.
+    in_error : ``Out(1)``
+        High for one clock after a frame of the wrong length was dropped.
+    out_valid, out_ready, out_logit, out_label, out_last
+        One logit a beat (signed) in class order; ``out_last`` comes with the last one, and
+        ``out_label``, the winning class, is meaningful with it.
+
+    Raises
+    ------
+    ValueError, CygnetError
+        The configuration does not go with the network, or the gateware does not build a layer.
+    """
+
+    def __init__(
+        self, network: Network, hardware: HardwareConfig, contents: Contents | None = None
+    ) -> None:
+        self._plans = plan_layers(network, hardware)
+        self._names = [layer.name for layer in network.layers]
+        self._contents = contents
+        last = self._plans[-1]
+        super().__init__(
+            {
+                "in_valid": In(1),
+                "in_ready": Out(1),
+                "in_data": In(unsigned(8 * hardware.beat)),
+                "in_last": In(1),
+                "in_error": Out(1),
+                "out_valid": Out(1),
+                "out_ready": In(1),
+                "out_logit": Out(signed(last.current_width)),
+                "out_label": Out(unsigned_width(last.outputs - 1)),
+                "out_last": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plans = self._plans
+        m.submodules.pixels = pixels = PixelInput(plans[0])
+        m.submodules.readout = readout = Readout(plans[-1])
+
+        rows = pixels.o
+        writer = None
+        for plan, reader in itertools.pairwise(plans):
+            layer = SpikingLayer(plan, reader, contents=self._contents)
+            m.submodules[plan.name] = layer
+            wiring.connect(m, rows, layer.i)
+            if writer is not None:
+                m.d.comb += writer.o_credit.eq(layer.i_credit)
+            rows, writer = layer.o, layer
+        last = SynapseLayer(plans[-1], credits=BANKS, contents=self._contents)
+        m.submodules[plans[-1].name] = last
+        wiring.connect(m, rows, last.i)
+        if writer is not None:
+            m.d.comb += writer.o_credit.eq(last.i_credit)
+        wiring.connect(m, last.o, readout.i)
+
+        m.d.comb += [
+            last.o_credit.eq(readout.credit),
+            pixels.i.valid.eq(self.in_valid),
+            self.in_ready.eq(pixels.i.ready),
+            pixels.i.payload.data.eq(self.in_data),
+            pixels.i.payload.last.eq(self.in_last),
+            self.in_error.eq(pixels.error),
+            self.out_valid.eq(readout.o.valid),
+            readout.o.ready.eq(self.out_ready),
+            self.out_logit.eq(readout.o.payload.logit),
+            self.out_label.eq(readout.o.payload.label),
+            self.out_last.eq(readout.o.payload.last),
+        ]
+        return m

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The synapse engine: output-stationary, event-driven, P lanes wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from cygnet.gateware.events import event_layout
+from cygnet.gateware.products import ShiftAddProduct
+from cygnet.layer_plan import ADDRESS, READ, LayerPlan
+from cygnet.network import unsigned_width
+
+__all__ = ["SynapseEngine", "sums_layout"]
+
+
+def sums_layout(plan: LayerPlan) -> data.StructLayout:
+    """The results of one round: sums[s][p] of lane p at step s, before the bias; end: the frame's
+    last round."""
+    return data.StructLayout(
+        {
+            "sums": data.ArrayLayout(
+                data.ArrayLayout(signed(plan.accumulator_width), plan.lanes), plan.columns
+            ),
+            "end": unsigned(1),
+        }
+    )
+
+
+class SynapseEngine(wiring.Component):
+    """Adds, for each event, one row of P weights times the event's values to P x S accumulators.
+
+    A weight is read once for all steps. One event is taken in each clock, without exception.
+
+    Parameters
+    ----------
+    plan : LayerPlan
+    weights : sequence of int, or None
+        Rows of the weight memory (:func:`cygnet.images.memories`); None leaves it to an image.
+
+    Members
+    -------
+    i : ``In(stream.Signature(event_layout(plan), always_ready=True))``
+    o : ``Out(stream.Signature(sums_layout(plan), always_ready=True))``
+        Valid for one clock, ``ADDRESS + READ + plan.product_latency + ACCUMULATE`` clocks after
+        the last event of a round.
+    """
+
+    def __init__(self, plan: LayerPlan, weights: Sequence[int] | None = None) -> None:
+        self._plan = plan
+        self._weights = weights
+        super().__init__(
+            {
+                "i": In(stream.Signature(event_layout(plan), always_ready=True)),
+                "o": Out(stream.Signature(sums_layout(plan), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plan = self._plan
+        event = self.i.payload
+        depth = plan.groups * plan.inputs
+        row_shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
+
+        m.submodules.weights = memory = Memory(
+            shape=unsigned(plan.lanes * plan.weight_bits), depth=depth, init=self._weights or []
+        )
+        port = memory.read_port()
+
+        # Address: the first row of the round plus the input's number.
+        base = Signal(unsigned_width(depth))
+        address = Signal(unsigned_width(depth - 1))
+        m.d.sync += address.eq(base + event.index)
+        with m.If(self.i.valid & event.last):
+            m.d.sync += base.eq(base + plan.inputs)
+            with m.If(event.end):
+                m.d.sync += base.eq(0)
+
+        weight_row = Signal(row_shape)
+        m.d.comb += [port.addr.eq(address), port.en.eq(1)]
+        m.d.sync += weight_row.eq(port.data)
+
+        # What travels beside the weights.
+        values = event.values
+        for stage in range(ADDRESS + READ):
+            delayed = Signal(event.values.shape(), name=f"values_{stage}")
+            m.d.sync += delayed.eq(values)
+            values = delayed
+        flags = {
+            "valid": self.i.valid,
+            "first": event.first,
+            "last": self.i.valid & event.last,
+            "end": event.end,
+        }
+        for name, flag in flags.items():
+            for stage in range(ADDRESS + READ + plan.product_latency):
+                delayed_flag = Signal(name=f"{name}_{stage}")
+                m.d.sync += delayed_flag.eq(flag)
+                flag = delayed_flag  # noqa: PLW2901
+            flags[name] = flag
+
+        for column in range(plan.columns):
+            for lane in range(plan.lanes):
+                name = f"product_{column}_{lane}"
+                product = ShiftAddProduct(weight_row[lane], values[column]).build(m, name)
+                total = Signal(signed(plan.accumulator_width), name=f"sum_{column}_{lane}")
+                with m.If(flags["valid"]):
+                    with m.If(flags["first"]):
+                        m.d.sync += total.eq(product)
+                    with m.Else():
+                        m.d.sync += total.eq(total + product)
+                m.d.comb += self.o.payload.sums[column][lane].eq(total)
+
+        m.d.sync += [self.o.valid.eq(flags["last"]), self.o.payload.end.eq(flags["end"])]
+        return m
