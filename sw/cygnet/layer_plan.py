@@ -117,7 +117,7 @@ class LayerPlan:
 
     @property
     def pitch(self) -> int:
-        """Clocks from one step of a neuron to its next: P, or what the core needs if that is more."""
+        """Clocks from one step of a neuron to its next: P, or more if the core needs it."""
         if self.core is None or self.steps == 1:
             return self.lanes
         return max(self.lanes, self.core.interleave)
@@ -163,7 +163,8 @@ def plan_layers(network: Network, hardware: HardwareConfig) -> tuple[LayerPlan, 
             )
         if layer.source != number - 1:
             raise CygnetError(
-                f"{where}: gateware is built for layers in a chain; run this network in the golden model"
+                f"{where}: gateware is built for layers in a chain; "
+                f"run this network in the golden model"
             )
         if layer.source == INPUT and network.input.kind != "pixels":
             raise CygnetError(

@@ -86,8 +86,8 @@ def _header(network: Network, hardware: HardwareConfig, plans: tuple[LayerPlan, 
                 f"{plan.core.kind}, tau {plan.core.tau}, membrane {plan.core.membrane_width} bits"
             )
         lines.append(
-            f"layer      {plan.name}: {plan.inputs} -> {plan.outputs}, {plan.weight_bits}-bit weights, "
-            f"{plan.lanes} lanes, {neuron}"
+            f"layer      {plan.name}: {plan.inputs} -> {plan.outputs}, "
+            f"{plan.weight_bits}-bit weights, {plan.lanes} lanes, {neuron}"
         )
     lines += [
         "",
@@ -141,7 +141,7 @@ def _read_images(text: str, top: str, images: Mapping[str, str]) -> str:
 
 
 def _plain_names(text: str) -> str:
-    """Names that need no escape: ``\\top.a.b `` becomes ``top__a__b``, ``\\x$5 `` becomes ``x_5``."""
+    """Names that need no escape: ``\\top.a.b `` becomes ``top__a__b``, ``\\x$5 `` ``x_5``."""
     taken = set(re.findall(r"(?<![\\\w.$])[A-Za-z_]\w*", text))
     renamed: dict[str, str] = {}
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks and configurations that the gateware does not build."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from cygnet.errors import CygnetError
+from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.layer_plan import plan_layers
+from cygnet.network import Bounds, Convolution, Dense, InputSpec, Layer, Network, Neurons
+from networks import dense_network
+
+
+def _neurons(channels: int) -> Neurons:
+    levels = np.full(channels, 9)
+    return Neurons("if", levels, levels, levels >> 1, np.ones(channels))
+
+
+def _convolution() -> Network:
+    weight = np.ones((2, 3, 3, 1), dtype=np.int8)
+    layers = (
+        Layer("conv", Convolution(weight), np.zeros(2, int), _neurons(2), -1),
+        Layer("output", Dense(np.ones((3, 8), dtype=np.int8)), np.zeros(3, int), None, 0),
+    )
+    return Network("net", InputSpec("pixels", (4, 4, 1)), layers, 1)
+
+
+def _counts() -> Network:
+    layers = (Layer("output", Dense(np.ones((3, 8), dtype=np.int8)), np.zeros(3, int), None, -1),)
+    return Network("net", InputSpec("counts", (1, 1, 8), bounds=Bounds(-1, 1)), layers, 1)
+
+
+def _spiking_end() -> Network:
+    synapses = Dense(np.ones((3, 8), dtype=np.int8))
+    layers = (Layer("output", synapses, np.zeros(3, int), _neurons(3), -1),)
+    return Network("net", InputSpec("pixels", (1, 1, 8)), layers, 1)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            _convolution(),
+            "layer 'conv': gateware is built for dense layers without pooling and shortcuts; "
+            "run this network in the golden model",
+        ),
+        (
+            _counts(),
+            "layer 'output': gateware is built for input of kind 'pixels'; "
+            "run this network in the golden model",
+        ),
+        (
+            _spiking_end(),
+            "layer 'output': gateware is built for a last layer that accumulates; "
+            "run this network in the golden model",
+        ),
+    ],
+)
+def test_networks(network: Network, message: str) -> None:
+    with pytest.raises(CygnetError, match=f"^{re.escape(message)}$"):
+        plan_layers(network, HardwareConfig.uniform(network, steps=1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda n: HardwareConfig.uniform(n, steps=5), "steps must be at most 4, the T_max"),
+        (
+            lambda n: HardwareConfig.uniform(n, steps=0),
+            "steps must be an integer in 1..4096, not 0",
+        ),
+        (
+            lambda n: HardwareConfig.uniform(n, steps=1, beat=3),
+            "beat must be a power of two, not 3",
+        ),
+        (
+            lambda n: HardwareConfig.uniform(n, steps=1, lanes=0),
+            "lanes must be an integer in 1..512",
+        ),
+        (
+            lambda n: HardwareConfig(1, 8, (LayerHardware(11),) * 3).check(n),
+            "lanes of layer 'layer1' must be at most its 10 outputs, not 11",
+        ),
+        (
+            lambda n: HardwareConfig(1, 8, (LayerHardware(4),)).check(n),
+            "layers must be 3 as in the network, not 1",
+        ),
+        (
+            lambda n: LayerHardware(4, "tiny"),
+            "neuron variant must be 'fast' or 'small', not 'tiny'",
+        ),
+    ],
+)
+def test_configurations(make: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        make(dense_network(1))  # type: ignore[operator]
