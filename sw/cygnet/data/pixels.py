@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -79,13 +80,20 @@ def normalise(pixels: torch.Tensor, spec: InputSpec) -> torch.Tensor:
 
     The memory stays in raster order (torch's ``channels_last``).
     """
-    mean = torch.tensor(spec.mean, dtype=torch.float64, device=pixels.device)
-    std = torch.tensor(spec.std, dtype=torch.float64, device=pixels.device)
-    values = pixels.float() * (spec.scale / std).float() - (mean / std).float()
+    factor, offset = _affine(spec, pixels.device)
+    values = pixels.float() * factor - offset
     height, width, _ = spec.shape
     if (height, width) == (1, 1):
         return values[:, 0, 0]
     return values.permute(0, 3, 1, 2)
+
+
+@lru_cache
+def _affine(spec: InputSpec, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Kept: a copy to a GPU waits for all that the GPU still has to do."""
+    mean, std = np.array(spec.mean), np.array(spec.std)
+    factor, offset = torch.from_numpy(spec.scale / std), torch.from_numpy(mean / std)
+    return factor.float().to(device), offset.float().to(device)
 
 
 def tensor(x: NDArray[np.uint8] | Dataset, spec: InputSpec) -> torch.Tensor:

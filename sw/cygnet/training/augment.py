@@ -12,6 +12,7 @@ TrivialAugment, Müller and Hutter, ICCV 2021, without its geometric half).
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -55,7 +56,7 @@ def _window(
     pixels: Tensor, spec: InputSpec, padding: int, flip: bool, generator: torch.Generator
 ) -> Tensor:
     count, height, width, channels = pixels.shape
-    fill = torch.tensor(spec.padding, dtype=torch.uint8, device=pixels.device)
+    fill = _fill(spec, pixels.device)
     padded = fill.expand(count, height + 2 * padding, width + 2 * padding, channels).contiguous()
     padded[:, padding : padding + height, padding : padding + width] = pixels
     device = pixels.device
@@ -67,6 +68,11 @@ def _window(
     columns = columns + _draw(2 * padding + 1, count, generator)
     image = torch.arange(count, device=device)[:, None, None]
     return padded[image, rows[:, :, None], columns[:, None, :]]
+
+
+@lru_cache
+def _fill(spec: InputSpec, device: torch.device) -> Tensor:
+    return torch.tensor(spec.padding, dtype=torch.uint8).to(device)
 
 
 def _hole(count: int, height: int, width: int, side: int, generator: torch.Generator) -> Tensor:
