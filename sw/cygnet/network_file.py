@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 from typing import Any
@@ -202,8 +203,10 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
             f"{name}: its metadata must be the one key 'cygnet'; it is no .cyg file"
         )
     try:
-        header = json.loads(metadata[_KEY], parse_constant=_refuse_constant)
-    except (TypeError, ValueError, RecursionError) as error:
+        header = json.loads(metadata[_KEY], parse_constant=_refuse_constant, parse_float=_finite)
+    except (TypeError, json.JSONDecodeError, RecursionError):
+        raise FileFormatError(f"{name}: its description is not valid JSON") from None
+    except ValueError as error:
         raise FileFormatError(f"{name}: its description is not valid JSON: {error}") from None
     if not isinstance(header, dict) or header.get("format") != "cygnet":
         raise FileFormatError(f"{name}: its description does not say format 'cygnet'")
@@ -214,13 +217,22 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
         )
     try:
         tensors = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise FileFormatError(f"{name}: its tensors cannot be read: {error}") from None
+    except (safetensors.SafetensorError, ValueError, KeyError):
+        raise FileFormatError(
+            f"{name}: its tensors cannot be read; the file is cut short or damaged"
+        ) from None
     return header, tensors
 
 
 def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is out of range")
+    return value
 
 
 def _bounds(value: list[int]) -> Bounds:
@@ -239,28 +251,11 @@ def _build(header: dict[str, Any], tensors: dict[str, NDArray]) -> Network:
     layers = []
     for described in header["layers"]:
         name = described["name"]
-        synapses: Dense | Convolution
-        if described["synapses"]["kind"] == "dense":
-            synapses = Dense(take(f"{name}.weight"), described["synapses"]["bits"])
-        elif described["synapses"]["kind"] == "convolution":
-            options = described["synapses"]
-            synapses = Convolution(
-                take(f"{name}.weight"),
-                tuple(options["stride"]),
-                tuple(options["padding"]),
-                options["groups"],
-                options["bits"],
-            )
-        else:
-            raise ValueError(
-                f"layer {name!r}: synapses must be dense or convolution, "
-                f"not {described['synapses']['kind']!r}"
-            )
         pool = described.get("pool")
         layers.append(
             Layer(
                 name=name,
-                synapses=synapses,
+                synapses=_synapses(name, described, take),
                 bias=take(f"{name}.bias"),
                 neurons=_neurons(name, described, left),
                 source=described["source"],
@@ -294,9 +289,29 @@ def _build(header: dict[str, Any], tensors: dict[str, NDArray]) -> Network:
             if _bounds(described["bounds"][key]) != derived:
                 raise ValueError(
                     f"layer {described['name']!r}: states {key} bounds "
-                    f"{described['bounds'][key]}, but its weights give {derived}"
+                    f"{described['bounds'][key]}, but its weights give "
+                    f"[{derived.low}, {derived.high}]"
                 )
     return network
+
+
+def _synapses(name: str, described: dict[str, Any], take: Any) -> Dense | Convolution:
+    options = described["synapses"]
+    weight = take(f"{name}.weight")
+    try:
+        if options["kind"] == "dense":
+            return Dense(weight, options["bits"])
+        if options["kind"] == "convolution":
+            return Convolution(
+                weight,
+                tuple(options["stride"]),
+                tuple(options["padding"]),
+                options["groups"],
+                options["bits"],
+            )
+        raise ValueError(f"synapses must be dense or convolution, not {options['kind']!r}")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"layer {name!r}: {error}") from None
 
 
 def _neurons(name: str, described: dict[str, Any], left: dict[str, NDArray]) -> Neurons | None:

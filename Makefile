@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything runs in .venv, which is made when it is missing and renewed when pyproject.toml changes.
+
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test test-all lint bench clean help
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' $(MAKEFILE_LIST)
+
+demo: $(READY) ## train, convert, simulate and compare; leaves everything in build/demo
+	$(BIN)/cygnet demo
+
+test: $(READY) ## the tests, under 10 minutes on two cores
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test-all: $(READY) ## the tests, those that take minutes included
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(READY) ## format, lint and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(READY) ## images per second: golden model against torch, and the RTL under Verilator
+	$(BIN)/python benchmarks/golden.py
+	$(BIN)/python benchmarks/rtl.py
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find hw sim sw tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	touch $@
