@@ -75,8 +75,9 @@ def compile_model(
     """
     cache = default_cache() if cache is None else cache.absolute()
     verilator, compiler = tools.verilator(), tools.compiler()
+    # Comments name the network; the model does not depend on them.
     key = _key(
-        verilog,
+        re.sub(r"^\s*//.*\n", "", verilog, flags=re.MULTILINE),
         top,
         recipe.main.read_text(),
         *(path.read_text() for path in waivers),
