@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cygnet.golden import values
+from cygnet.golden import synapses, values
 from cygnet.golden.values import run
 from cygnet.network import (
     INPUT,
-    Bounds,
     Convolution,
     Dense,
     Identity,
@@ -152,7 +151,7 @@ def check(network: Network, x: np.ndarray, steps: int, **options: Any) -> None:
             assert recorded.dtype == np.int16
             for (t, *place), count in events[number].items():
                 assert recorded[(t, n, *place)] == count
-    plain = run(network, x, steps=steps)
+    plain = run(network, x, steps=steps, **options)
     assert (plain.logits == result.logits).all()
     assert plain.counts == ()
 
@@ -170,7 +169,7 @@ def test_dense(kind: str, seed: int) -> None:
 def test_everything_else(kind: str, counts: bool) -> None:
     rng = np.random.default_rng(100 + counts)
     network = random_residual(rng, kind=kind, counts=counts)
-    check(network, random_input(rng, network, 2), 4 - counts)
+    check(network, random_input(rng, network, 3), 4 - counts, batch=2)
 
 
 def test_pooled_pixels_and_their_padding() -> None:
@@ -193,45 +192,69 @@ def test_pooled_pixels_and_their_padding() -> None:
     check(network, random_input(rng, network, 3), 3)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_every_number_format_gives_the_same(dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("products", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("states", [np.float32, np.int32, np.int64])
+def test_every_number_format_gives_the_same(
+    products: type, states: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(5)
     network = random_residual(rng, kind="gn")
     x = random_input(rng, network, 3)
     expected = run(network, x, steps=4, record=True)
-    monkeypatch.setattr(values, "_dtype", lambda network, number: dtype)
+    monkeypatch.setattr(synapses, "product_format", lambda network, number: products)
+    monkeypatch.setattr(values, "state_format", lambda network, number: states)
     result = run(network, x, steps=4, record=True)
     assert (result.logits == expected.logits).all()
     for a, b in zip(result.membranes, expected.membranes, strict=True):
         assert (a == b).all()
 
 
-@pytest.mark.parametrize(
-    ("scale", "expected"), [(1, np.float32), (2**20, np.float64), (2**38, np.int64)]
-)
-def test_number_format_is_exact_at_its_edge(scale: int, expected: type) -> None:
-    """One image at the very bounds, where a format too narrow would round."""
-    size = 64
-    network = Network(
+def edge(inputs: int, weight: int, bias: int, neurons: Neurons | None = None) -> Network:
+    """Two outputs of one weight each, +weight and -weight, at all inputs of 0..255."""
+    return Network(
         name="edge",
-        input=InputSpec("counts", (1, 1, size), bounds=Bounds(-1, 127)),
+        input=InputSpec("pixels", (1, 1, inputs)),
         layers=(
             Layer(
                 name="only",
-                synapses=Dense(np.full((2, size), 127)),
-                bias=np.array([7, -7]) * scale,
-                neurons=None,
+                synapses=Dense(np.array([[weight] * inputs, [-weight] * inputs])),
+                bias=np.array([bias, -bias]),
+                neurons=neurons,
                 source=INPUT,
             ),
         ),
-        steps=8,
+        steps=1,
     )
-    if scale == 2**38:
-        expected = np.float64  # 48 bits are the contract's limit, and float64 holds 53
-    assert values._dtype(network, 0) is expected
-    x = np.full((1, 8, 1, 1, size), 127)
-    u = size * 127 * 127
-    assert run(network, x, steps=8).logits.tolist() == [[8 * (u + 7 * scale), 8 * (u - 7 * scale)]]
+
+
+@pytest.mark.parametrize(
+    ("bias", "expected"),
+    [
+        # 518 * 127 * 255 + 255 = 16,775,685; the last integers before and after 2^24 = 16,777,216.
+        (1530, np.float32),
+        (1531, np.float64),
+        (2**45, np.float64),
+    ],
+)
+def test_product_format_at_its_edge(bias: int, expected: type) -> None:
+    network = edge(518, 127, bias)
+    assert synapses.product_format(network, 0) is expected
+    x = np.full((1, 1, 1, 518), 255, np.uint8)
+    u = 518 * 127 * 255 + bias
+    assert run(network, x, steps=1).logits.tolist() == [[u, -u]]
+
+
+@pytest.mark.parametrize(
+    ("bias", "expected"), [(10, np.float32), (2**23, np.int32), (2**31, np.int64)]
+)
+def test_state_format_at_its_edge(bias: int, expected: type) -> None:
+    one = np.ones(2, int)
+    network = edge(3, 127, bias, Neurons("if", one, one, one, np.ones(2)))
+    assert synapses.state_format(network, 0) is expected
+    x = np.full((1, 1, 1, 3), 255, np.uint8)
+    membranes = run(network, x, steps=1, record=True).membranes[0].ravel().tolist()
+    u = 3 * 127 * 255 + bias
+    assert membranes == [u, 1 - u]
 
 
 def test_batches_change_nothing() -> None:

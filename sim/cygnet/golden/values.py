@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The values of an integer network: what every later stage must equal, bit for bit.
 
-Layers are computed one after another, each for all time-steps of a batch of images at once, as
-matrix products. Those run in floating point wherever the layer's weights prove that no partial
-sum, in whatever order, leaves the integers that the format holds exactly; elsewhere in int64.
+Layers are computed one after another, each for all time-steps of a batch of images at once;
+batches run side by side on the cores.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from cygnet.golden.neurons import fire, initial
-from cygnet.network import INPUT, Convolution, Identity, Layer, Network, Projection, SumPool
+from cygnet.golden.neurons import Population
+from cygnet.golden.synapses import Synapses, state_format
+from cygnet.network import INPUT, Convolution, Network
 
 __all__ = ["Result", "run"]
 
 Array = NDArray[Any]
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 2 << 20
 """What the largest intermediate array of a batch may take, so that it stays near the caches."""
 MAX_BATCH = 1024
 
@@ -69,27 +72,50 @@ def run(
     :raises ValueError: ``x`` has another shape or values out of bounds; ``steps`` is out of range
     """
     _check(network, x, steps)
-    plan = [_Plan(network, number) for number in range(len(network.layers))]
     size = batch or _batch(network, steps)
-    parts: list[tuple[Array, list[Array | None], list[Array]]] = []
-    for start in range(0, len(x), size):
-        parts.append(_run(network, plan, x[start : start + size], steps, record))
-        if progress is not None:
-            progress(min(start + size, len(x)))
-    if not parts:
-        parts.append(_run(network, plan, x, steps, record))
-    logits = np.concatenate([part[0] for part in parts])
+    starts = range(0, max(len(x), 1), size)
+    threads = min(len(starts), os.cpu_count() or 1)
+    synapses = [Synapses(network, number) for number in range(len(network.layers))]
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+    for _ in range(threads):
+        idle.put(_Worker(network, synapses, min(size, len(x)), steps))
+
+    def work(start: int) -> _Part:
+        worker = idle.get()
+        try:
+            return worker.run(x[start : start + size], record)
+        finally:
+            idle.put(worker)
+
+    parts = []
+    # One thread for each batch does better than several for each matrix product.
+    with threadpool_limits(1 if threads > 1 else None), ThreadPoolExecutor(threads) as pool:
+        for start, part in zip(starts, pool.map(work, starts), strict=True):
+            parts.append(part)
+            if progress is not None:
+                progress(min(start + size, len(x)))
+    logits = np.concatenate([part.logits for part in parts])
     return Result(
         logits=logits,
         labels=logits.argmax(axis=1).astype(np.int64),
-        counts=tuple(_join(part[1][i] for part in parts) for i in range(len(parts[0][1]))),
+        counts=tuple(_joined(column) for column in zip(*(p.counts for p in parts), strict=True)),
         membranes=tuple(
-            np.concatenate([part[2][i] for part in parts], axis=1) for i in range(len(parts[0][2]))
+            np.concatenate(column, axis=1)
+            for column in zip(*(part.membranes for part in parts), strict=True)
         ),
     )
 
 
-def _join(parts: Any) -> Array | None:
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The result of one batch."""
+
+    logits: Array
+    counts: list[Array | None]
+    membranes: list[Array]
+
+
+def _joined(parts: Iterable[Array | None]) -> Array | None:
     arrays = [part for part in parts if part is not None]
     return np.concatenate(arrays, axis=1) if arrays else None
 
@@ -132,171 +158,70 @@ def _batch(network: Network, steps: int) -> int:
     return max(1, min(MAX_BATCH, BATCH_BYTES // (4 * largest)))
 
 
-class _Plan:
-    """How one layer is computed: its number format, and its weights as matrices of it."""
+class _Worker:
+    """What one thread computes a batch with: the neurons of every layer, and room for events."""
 
-    def __init__(self, network: Network, number: int) -> None:
-        self.layer: Layer = network.layers[number]
-        self.shape = network.shape(number)
-        self.dtype = _dtype(network, number)
-        synapses = self.layer.synapses
-        weight = synapses.fan_in()
-        groups = synapses.groups if isinstance(synapses, Convolution) else 1
-        # [groups, synapses, outputs / groups]
-        self.weight: Array = np.ascontiguousarray(
-            weight.reshape(groups, weight.shape[0] // groups, -1).transpose(0, 2, 1), self.dtype
-        )
-        self.bias: Array = self.layer.bias.astype(self.dtype)
-        self.padding: tuple[int, ...] = (0,)
-        if self.layer.source == INPUT and network.input.kind == "pixels":
-            # A pooled pixel is a sum, so what stands for zero in it is one too.
-            area = 1 if self.layer.pool is None else math.prod(self.layer.pool.kernel)
-            self.padding = tuple(value * area for value in network.input.padding)
-
-
-def _dtype(network: Network, number: int) -> type:
-    """The fastest format in which every sum of the layer is exact.
-
-    Every operand may be 0, so any partial sum lies between the sum of all negative products and
-    the sum of all positive ones.
-    """
-    layer = network.layers[number]
-    operand = network.operand(number)
-    largest = max(-operand.low, operand.high)
-    total = np.abs(layer.synapses.fan_in().astype(np.int64)).sum(axis=1) * largest
-    if layer.shortcut is not None:
-        events = network.events(layer.shortcut.source)
-        carried = np.abs(layer.shortcut.fan_in().astype(np.int64)).sum(axis=1)
-        total = total + carried * max(-events.low, events.high)
-    current = int((total + np.abs(layer.bias)).max())
-    potential = network.potential(number)
-    reach = largest + current + max(-potential.low, potential.high)
-    if layer.neurons is not None:
-        reach += int(layer.neurons.fire.max()) + layer.neurons.tau * int(layer.neurons.reset.max())
-        reach += int(np.abs(layer.neurons.initial.astype(np.int64)).max())
-    if reach < 2**24:
-        return np.float32
-    return np.float64 if reach < 2**53 else np.int64
-
-
-def _run(
-    network: Network, plan: list[_Plan], x: Array, steps: int, record: bool
-) -> tuple[Array, list[Array | None], list[Array]]:
-    """Logits, event values and membranes of one batch."""
-    images = len(x)
-    sent: dict[int, Array] = {
-        INPUT: x[np.newaxis] if network.input.kind == "pixels" else x[:, :steps].swapaxes(0, 1)
-    }
-    counts: list[Array | None] = []
-    membranes: list[Array] = []
-    for number, layer in enumerate(network.layers):
-        currents = _currents(plan[number], sent)
-        if layer.neurons is None:
-            sums = np.broadcast_to(currents, (steps, *currents.shape[1:])).cumsum(0, dtype=np.int64)
-            logits = sums[-1]
-            states = sums
-        else:
-            sent[number], states = _spikes(plan[number], currents, steps, record)
-            logits = sent[number].sum(axis=0, dtype=np.int64)
-        if record:
-            counts.append(sent.get(number))
-            membranes.append(states)
-        for source in [source for source in sent if _last_reader(network, source) == number]:
-            del sent[source]
-    return logits.reshape(images, network.classes), counts, membranes
-
-
-def _last_reader(network: Network, source: int) -> int:
-    """The last layer that reads what layer ``source`` sends; -1 if none does."""
-    return max(
-        (
-            number
+    def __init__(self, network: Network, synapses: list[Synapses], images: int, steps: int) -> None:
+        self.network = network
+        self.steps = steps
+        self.synapses = synapses
+        self.populations = [
+            None
+            if layer.neurons is None
+            else Population(
+                layer.neurons, network.shape(number), images, state_format(network, number)
+            )
             for number, layer in enumerate(network.layers)
-            if layer.source == source
-            or (layer.shortcut is not None and layer.shortcut.source == source)
-        ),
-        default=-1,
-    )
+        ]
+        # Event values are small, and float32 is what most layers multiply.
+        self.events: list[Array] = [
+            np.empty((0 if layer.neurons is None else steps, images, *plan.shape), np.float32)
+            for layer, plan in zip(network.layers, synapses, strict=True)
+        ]
+
+    def run(self, x: Array, record: bool) -> _Part:
+        network, steps = self.network, self.steps
+        sent: dict[int, Array] = {
+            INPUT: x[np.newaxis] if network.input.kind == "pixels" else x[:, :steps].swapaxes(0, 1)
+        }
+        counts: list[Array | None] = []
+        membranes: list[Array] = []
+        for number, plan in enumerate(self.synapses):
+            population = self.populations[number]
+            if population is None:
+                states = _running_sum(plan.currents(sent), steps) if record else None
+                logits = plan.total(sent, steps) if states is None else states[-1]
+            else:
+                sent[number], states = self._spikes(number, population, plan.currents(sent), record)
+                if number == len(self.synapses) - 1:
+                    logits = sent[number].sum(axis=0, dtype=np.int64)
+            if states is not None:
+                counts.append(None if population is None else sent[number].astype(np.int16))
+                membranes.append(states)
+        return _Part(logits.reshape(len(x), network.classes), counts, membranes)
+
+    def _spikes(
+        self, number: int, population: Population, currents: Array, record: bool
+    ) -> tuple[Array, Array | None]:
+        """Event values [T, n, h, w, c] and, where recorded, membranes int64 of the same shape."""
+        images = currents.shape[1]
+        events = self.events[number][:, :images]
+        states = np.empty(events.shape, np.int64) if record else None
+        amplitude = population.neurons.amplitude
+        currents = currents.astype(population.v.dtype, copy=False)
+        population.begin(images)
+        for t in range(self.steps):
+            # Pixels are the same at every step, and so is their current: there is only one.
+            np.copyto(events[t], population.step(currents[t % len(currents)]))
+            if amplitude is not None:
+                events[t] *= amplitude
+            if states is not None:
+                states[t] = population.v
+        return events, states
 
 
-def _spikes(
-    plan: _Plan, currents: Array, steps: int, record: bool
-) -> tuple[NDArray[np.int16], Array]:
-    """Event values int16[T, n, h, w, c] and, where recorded, membranes int64 of the same shape."""
-    neurons = plan.layer.neurons
-    assert neurons is not None
-    images = currents.shape[1]
-    v, m = initial(neurons, plan.shape, images, plan.dtype)
-    events = np.empty((steps, images, *plan.shape), dtype=np.int16)
-    states = np.empty((steps if record else 0, images, *plan.shape), dtype=np.int64)
-    for t in range(steps):
-        # Pixels are the same at every step, and so is their current: there is only one.
-        c, v, m = fire(neurons, plan.shape, v, m, currents[t % len(currents)])
-        events[t] = c
-        if neurons.amplitude is not None:
-            events[t] *= neurons.amplitude.astype(np.int16)
-        if record:
-            states[t] = v
-    return events, states
-
-
-def _currents(plan: _Plan, sent: dict[int, Array]) -> Array:
-    """u [T, n, h, w, c] (T = 1 where the input is the same at every time-step)."""
-    layer = plan.layer
-    x: Array = sent[layer.source].astype(plan.dtype)
-    steps, images = x.shape[:2]
-    x = x.reshape(steps * images, *x.shape[2:])
-    if layer.pool is not None:
-        x = _pooled(x, layer.pool)
-    if isinstance(layer.synapses, Convolution):
-        rows = _windows(x, layer.synapses, plan.padding)
-    else:
-        rows = x.reshape(1, len(x), plan.weight.shape[1])
-    u: Array = np.matmul(rows, plan.weight)
-    u = u[0] if len(u) == 1 else u.transpose(1, 0, 2)
-    u = u.reshape(steps, images, *plan.shape)
-    u += plan.bias
-    if layer.shortcut is not None:
-        # What it carries has all time-steps, even where the layer itself reads pixels.
-        u = u + _carried(plan, layer.shortcut, sent[layer.shortcut.source])
-    return u
-
-
-def _pooled(x: Array, pool: SumPool) -> Array:
-    height, width, _ = pool.output_shape((x.shape[1], x.shape[2], x.shape[3]))
-    total = np.zeros((len(x), height, width, x.shape[3]), dtype=x.dtype)
-    for dy in range(pool.kernel[0]):
-        for dx in range(pool.kernel[1]):
-            rows = slice(dy, dy + (height - 1) * pool.stride[0] + 1, pool.stride[0])
-            columns = slice(dx, dx + (width - 1) * pool.stride[1] + 1, pool.stride[1])
-            total += x[:, rows, columns]
-    return total
-
-
-def _windows(x: Array, convolution: Convolution, padding: tuple[int, ...]) -> Array:
-    """What each output sees: [groups, windows in raster order, kernel * inputs / groups]."""
-    vertical, horizontal = convolution.padding
-    if vertical or horizontal:
-        images, height, width, channels = x.shape
-        padded = np.empty(
-            (images, height + 2 * vertical, width + 2 * horizontal, channels), dtype=x.dtype
-        )
-        padded[:] = np.array(padding, dtype=x.dtype)
-        padded[:, vertical : vertical + height, horizontal : horizontal + width] = x
-        x = padded
-    windows = sliding_window_view(x, convolution.kernel, axis=(1, 2))
-    windows = windows[:, :: convolution.stride[0], :: convolution.stride[1]]
-    images, height, width, channels, *kernel = windows.shape
-    groups = convolution.groups
-    windows = windows.reshape(images, height, width, groups, channels // groups, *kernel)
-    return windows.transpose(3, 0, 1, 2, 5, 6, 4).reshape(
-        groups, images * height * width, math.prod(kernel) * channels // groups
-    )
-
-
-def _carried(plan: _Plan, shortcut: Identity | Projection, events: Array) -> Array:
-    carried: Array = events.astype(plan.dtype)
-    if isinstance(shortcut, Identity):
-        return carried * shortcut.weight.astype(plan.dtype)
-    carried = carried[:, :, :: shortcut.stride[0], :: shortcut.stride[1]]
-    return carried @ shortcut.weight.T.astype(plan.dtype)
+def _running_sum(currents: Array, steps: int) -> Array:
+    """int64[T, n, h, w, c]: what has been accumulated after each time-step."""
+    shape = (steps, *currents.shape[1:])
+    sums: Array = np.cumsum(np.broadcast_to(currents.astype(np.int64), shape), axis=0)
+    return sums
