@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a spiking network in floats to the integer network."""
+
+from __future__ import annotations
+
+from cygnet.quantization.neurons import ThresholdForm
+from cygnet.quantization.quantize import quantize
+
+__all__ = ["ThresholdForm", "quantize"]

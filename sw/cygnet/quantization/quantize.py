@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Integers for every stage of a spiking network (docs/numerics.md, "From floats to integers")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cygnet.conversion.folded import Stage
+from cygnet.conversion.refusals import pair
+from cygnet.conversion.spiking import SpikingNetwork
+from cygnet.errors import ConversionError, CygnetError
+from cygnet.network import (
+    INPUT,
+    Convolution,
+    Dense,
+    Identity,
+    InputSpec,
+    Layer,
+    Network,
+    Neurons,
+    Projection,
+    SumPool,
+)
+from cygnet.quantization.neurons import ThresholdForm, layer_neurons, layer_reset, layer_steps
+from cygnet.quantization.scales import integers
+from cygnet.quantization.units import (
+    Floats,
+    Unit,
+    input_unit,
+    mean_current,
+    place_dependent,
+    pooled_shape,
+    to_numpy,
+    unit_weight,
+)
+
+__all__ = ["quantize"]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """A stage's linear maps in floats, of whole units of their sources; first axis: channel."""
+
+    weight: Floats
+    bias: Floats
+    projection: Floats | None
+    identity: Floats | None
+
+    @property
+    def largest(self) -> Floats:
+        """Per channel, the largest magnitude of what gets the width of a weight."""
+        largest = np.abs(self.weight.reshape(len(self.weight), -1)).max(axis=1)
+        if self.projection is not None:
+            largest = np.maximum(largest, np.abs(self.projection).max(axis=1))
+        return np.asarray(largest)
+
+    def rounded(self, reset: NDArray[np.int64], step: Floats) -> _Sums:
+        """All of it times K / theta, rounded."""
+
+        def scale(values: Floats) -> Floats:
+            shape = (-1, *[1] * (values.ndim - 1))
+            return integers(values, reset.reshape(shape), step.reshape(shape))
+
+        return _Sums(
+            scale(self.weight),
+            scale(self.bias),
+            None if self.projection is None else scale(self.projection),
+            None if self.identity is None else scale(self.identity),
+        )
+
+
+def quantize(
+    network: SpikingNetwork,
+    *,
+    steps: int,
+    name: str = "network",
+    bits: int | Mapping[str, int] = 8,
+    threshold: ThresholdForm = "exact",
+    membrane_width: int | None = None,
+) -> Network:
+    """The integer network.
+
+    :param network: GN, IF or SNM neurons in floats
+    :param steps: T_max of the result, 1..4096
+    :param name: of the result, lower case
+    :param bits: width of a weight, 2..8: one number, or one by the name of a layer (8 for layers
+        that it does not name)
+    :param threshold: ``"exact"``, or ``"pow2"`` for powers of two, which compare in fewer bits
+    :param membrane_width: bits of a membrane that saturates; None for one that cannot overflow
+
+    :raises ConversionError: a layer has no integers at these widths; names it and what works
+    :raises CygnetError: ``bits`` names a layer that does not exist
+    """
+    if threshold not in ("exact", "pow2"):
+        raise ValueError(f"threshold must be 'exact' or 'pow2', not {threshold!r}")
+    widths = _widths(network, bits)
+    spec = network.spec
+    units: dict[int, Unit] = {INPUT: input_unit(spec, network.folded.shape)}
+    layers = []
+    logit_scale = 1.0
+    for number, stage in enumerate(network.folded):
+        width = widths[stage.name]
+        sums = _sums(stage, units, spec)
+        neurons = None
+        if stage.activation is None:
+            sums, logit_scale = _output(sums, width)
+        else:
+            neuron = network.neuron(number)
+            step, enabled = layer_steps(neuron, stage)
+            if step.ndim == 3 and threshold == "pow2":
+                raise ConversionError(
+                    f"layer {stage.name!r}: thresholds of one channel differ from place to place "
+                    "and cannot all be powers of two; use threshold 'exact', or channel-wise "
+                    "normalization"
+                )
+            largest_step = step.max(axis=(1, 2)) if step.ndim == 3 else step
+            reset = layer_reset(
+                stage, sums.largest, sums.identity, largest_step, bits=width, form=threshold
+            )
+            sums = sums.rounded(reset, largest_step)
+            neurons, units[number] = layer_neurons(
+                neuron, reset, step, enabled=enabled, membrane_width=membrane_width
+            )
+        layers.append(_layer(stage, sums, neurons, spec, width))
+    try:
+        return Network(
+            name=name, input=spec, layers=tuple(layers), steps=steps, logit_scale=logit_scale
+        )
+    except (TypeError, ValueError) as error:
+        raise ConversionError(f"the integer network is not valid: {error}") from None
+
+
+def _widths(network: SpikingNetwork, bits: int | Mapping[str, int]) -> dict[str, int]:
+    names = [stage.name for stage in network.folded]
+    given = dict.fromkeys(names, bits) if isinstance(bits, int) else dict(bits)
+    for name, width in given.items():
+        if name not in names:
+            raise CygnetError(f"bits: there is no layer {name!r}; layers are {', '.join(names)}")
+        if not isinstance(width, int) or isinstance(width, bool):
+            raise TypeError(f"bits must be an integer, not {width!r}")
+        if not 2 <= width <= 8:
+            raise ValueError(f"bits must be an integer in 2..8, not {width!r}")
+    return {name: given.get(name, 8) for name in names}
+
+
+def _sums(stage: Stage, units: Mapping[int, Unit], spec: InputSpec) -> _Sums:
+    assert stage.synapses.bias is not None
+    bias = to_numpy(stage.synapses.bias)
+    if stage.source == INPUT:
+        bias = bias - mean_current(spec, stage)
+    projection = identity = None
+    if stage.shortcut is not None:
+        unit = units[stage.shortcut.source]
+        if unit.local:
+            raise place_dependent(stage, "shortcut")
+        if stage.shortcut.projection is None:
+            identity = np.broadcast_to(unit.value.reshape(-1), bias.shape).copy()
+        else:
+            projection = to_numpy(stage.shortcut.projection.weight)
+            projection = projection.reshape(projection.shape[:2]) * unit.value.reshape(-1)
+    return _Sums(unit_weight(stage, units[stage.source]), bias, projection, identity)
+
+
+def _output(sums: _Sums, bits: int) -> tuple[_Sums, float]:
+    """One scale for all classes, and the float value of one integer unit."""
+    peak = float(sums.largest.max())
+    scale = (2 ** (bits - 1) - 1) / peak if peak > 0 else 1.0
+    return _Sums(np.rint(sums.weight * scale), np.rint(sums.bias * scale), None, None), 1 / scale
+
+
+def _layer(stage: Stage, sums: _Sums, neurons: Neurons | None, spec: InputSpec, bits: int) -> Layer:
+    if not np.isfinite(sums.bias).all() or np.abs(sums.bias).max() >= 2**47:
+        raise ConversionError(
+            f"layer {stage.name!r}: its bias is too large for its weights; train it again"
+        )
+    shortcut: Identity | Projection | None = None
+    if stage.shortcut is not None:
+        if sums.identity is not None:
+            shortcut = Identity(stage.shortcut.source, sums.identity.astype(np.int16))
+        elif sums.projection is not None:
+            stride = getattr(stage.shortcut.projection, "stride", (1, 1))
+            shortcut = Projection(
+                stage.shortcut.source, sums.projection.astype(np.int8), pair(stride), bits
+            )
+    return Layer(
+        name=stage.name,
+        synapses=_synapses(stage, sums.weight.astype(np.int8), spec, bits),
+        bias=sums.bias.astype(np.int64),
+        neurons=neurons,
+        source=stage.source,
+        pool=None
+        if stage.pool is None
+        else SumPool(pair(stage.pool.kernel_size), pair(stage.pool.stride)),
+        shortcut=shortcut,
+    )
+
+
+def _synapses(
+    stage: Stage, weight: NDArray[np.int8], spec: InputSpec, bits: int
+) -> Dense | Convolution:
+    if isinstance(stage.synapses, nn.Conv2d):
+        layer = stage.synapses
+        assert not isinstance(layer.padding, str)
+        return Convolution(
+            weight.transpose(0, 2, 3, 1),
+            stride=pair(layer.stride),
+            padding=pair(layer.padding),
+            groups=layer.groups,
+            bits=bits,
+        )
+    shape = pooled_shape(stage)
+    if len(shape) == 1 and stage.source == INPUT and spec.layout == "nchw":
+        height, width, channels = spec.shape
+        shape = (channels, height, width)
+    if len(shape) == 3:
+        # torch flattens (channel, row, column); the raster is (row, column, channel).
+        weight = weight.reshape(-1, *shape).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    return Dense(weight, bits)
