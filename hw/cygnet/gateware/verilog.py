@@ -62,6 +62,11 @@ def convert(
     text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     text = _read_images(text, name, images)
     text = _plain_names(text)
+    # Yosys marks wires that feed a register; without its wire the mark would be a syntax error.
+    text = re.sub(r"^  \(\* init = .* \*\)\n", "", text, flags=re.MULTILINE)
+    # What wakes every `always @*` at time 0 must change then: with its value in the declaration, as
+    # SystemVerilog has it, it would not.
+    text = re.sub(r"^  reg (_auto_\w+) *= 0;$", r"  reg \1;\n  initial \1 = 0;", text, flags=re.M)
     text = _MODULE.sub(lambda match: _drop_unused(match[0]), text)
     text = re.sub(r"\A(/\*.*?\*/\s*)+", "", text, flags=re.DOTALL)
     comment = "".join(f"// {line}".rstrip() + "\n" for line in header.splitlines())

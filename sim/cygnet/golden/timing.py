@@ -26,7 +26,7 @@ from cygnet.layer_plan import (
 )
 from cygnet.network import Network
 
-__all__ = ["Timing", "count_events", "lane_use", "predict"]
+__all__ = ["Timing", "count_events", "lane_use", "logit_cycles", "predict"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,21 @@ def _behind(plan: LayerPlan) -> int:
     if plan.core is None:
         return last_current + OUTPUT
     return last_current + plan.core.latency + ENCODE + 1
+
+
+def logit_cycles(
+    network: Network, hardware: HardwareConfig, events: NDArray[np.int64], timing: Timing
+) -> NDArray[np.int64]:
+    """int64[n, classes]: the cycle of the transfer of each logit; the last column is ``finished``.
+
+    :param events: int64[layers, n], as given to :func:`predict`
+    """
+    plan = plan_layers(network, hardware)[-1]
+    output = np.arange(plan.outputs)
+    rounds = np.maximum(np.maximum(events[-1], 1), plan.drain)[:, None]
+    later = (plan.groups - 1 - output // plan.lanes) * rounds
+    cycles = timing.finished[:, None] - later + output % plan.lanes - (plan.tail - 1)
+    return np.asarray(cycles, dtype=np.int64)
 
 
 def lane_use(
