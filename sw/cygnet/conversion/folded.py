@@ -121,12 +121,21 @@ class FoldedNetwork(nn.Module):
             self._expires.setdefault(number, []).append(value)
 
     def __iter__(self) -> Iterator[Stage]:
-        for stage in self.stages:
-            assert isinstance(stage, Stage)
-            yield stage
+        for number in range(len(self)):
+            yield self.stage(number)
 
     def __len__(self) -> int:
         return len(self.stages)
+
+    def stage(self, number: int) -> Stage:
+        """One stage."""
+        stage = self.stages[number]
+        assert isinstance(stage, Stage)
+        return stage
+
+    def expires(self, number: int) -> list[int]:
+        """The stages (and the input) whose output no stage after ``number`` reads."""
+        return self._expires.get(number, [])
 
     def run(
         self,
@@ -148,7 +157,7 @@ class FoldedNetwork(nn.Module):
             now = stage.current(values) if current is None else current(number, stage, values)
             result = act(number, stage, now)
             values.append(result)
-            for value in self._expires.get(number, ()):
+            for value in self.expires(number):
                 values[value - INPUT] = None
         return result
 

@@ -31,9 +31,9 @@ class _Tracer(fx.Tracer):
 
 def is_published_qcfs(module: nn.Module) -> bool:
     """Whether this is the activation of the QCFS and GN authors' code (``thresh``, ``L``)."""
-    return isinstance(getattr(module, "thresh", None), Tensor) and isinstance(
-        getattr(module, "L", None), int
-    )
+    # Not getattr: while fx traces, that gives proxies.
+    known = {**module._parameters, **module._buffers}
+    return isinstance(known.get("thresh"), Tensor) and isinstance(module.__dict__.get("L"), int)
 
 
 class Graph:
@@ -125,11 +125,9 @@ class Graph:
 
 
 def where(node: fx.Node) -> str:
-    """What a message calls a node: the user's name of the module, or the call in the code."""
+    """What a message calls a node: the user's name of the module, or fx's of the call."""
     if node.op == "call_module":
         return str(node.target)
-    if node.op == "call_function":
-        return f"{node.name} ({getattr(node.target, '__name__', node.target)})"
     return node.name
 
 

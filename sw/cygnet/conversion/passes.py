@@ -192,13 +192,13 @@ def compose_linear(graph: Graph) -> None:
 
 def check_adds(graph: Graph) -> None:
     """Refuse adds that are not the sum of two ways right before an activation."""
-    for node in graph.nodes:
-        if not is_add(node):
-            continue
+    adds = [node for node in graph.nodes if is_add(node)]
+    for node in adds:
         if any(is_add(source) for source in node.all_input_nodes):
             raise ConversionError(
                 f"layer {where(node)!r}: adds to an add; put an activation after each add"
             )
+    for node in adds:
         users = list(node.users)
         if len(users) != 1 or not isinstance(graph.child(users[0]), ACTIVATIONS):
             raise ConversionError(

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a spiking network makes of images, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cygnet.conversion.spiking import SpikingNetwork
+
+__all__ = ["accuracy_by_step", "falls", "logits_by_step"]
+
+Run = Callable[[SpikingNetwork, Tensor, int], Tensor]
+
+
+def logits_by_step(
+    network: SpikingNetwork,
+    x: NDArray[np.uint8] | Tensor,
+    steps: int,
+    *,
+    batch: int = 100,
+    run: Run | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """Logits after each of the steps 1..T.
+
+    :param x: images, as :func:`cygnet.conversion.to_model` takes them
+    :param batch: images at once; the result does not depend on it
+    :param run: how a batch is run, for methods that run it in their own way; None: T steps
+    :param progress: called with (images done, images in all)
+    :returns: float[T, n, classes] on the CPU
+    """
+    parts = []
+    device = next(network.folded.parameters()).device
+    with torch.no_grad():
+        for begin in range(0, len(x), batch):
+            image = network.input(x[begin : begin + batch]).to(device)
+            result = network(image, steps) if run is None else run(network, image, steps)
+            parts.append(result.cpu())
+            if progress is not None:
+                progress(min(begin + batch, len(x)), len(x))
+    return torch.cat(parts, 1)
+
+
+def accuracy_by_step(logits: Tensor, classes: NDArray[np.int64] | Tensor) -> list[float]:
+    """The share of right images after each step.
+
+    :param logits: float[T, n, classes]
+    :param classes: int[n]
+    """
+    truth = torch.as_tensor(np.asarray(classes))
+    return [float(right) for right in (logits.argmax(2) == truth).double().mean(1)]
+
+
+def falls(accuracy: Sequence[float], *, by: float = 0.005) -> tuple[int, int] | None:
+    """(best T, later T) of the largest fall of accuracy with more steps; None if all are smaller.
+
+    More steps are not always better: the network tends to one with infinitely many levels, which
+    was never trained.
+
+    :param accuracy: after the steps 1, 2, ...
+    :param by: the smallest fall that counts
+    """
+    worst: tuple[float, int, int] | None = None
+    best = 0
+    for step, value in enumerate(accuracy):
+        if value > accuracy[best]:
+            best = step
+        drop = accuracy[best] - value
+        if drop >= by and (worst is None or drop > worst[0]):
+            worst = drop, best + 1, step + 1
+    return None if worst is None else worst[1:]
