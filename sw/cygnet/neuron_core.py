@@ -44,33 +44,61 @@ class Schedule:
     the same stage as the one that it needs is chained to it combinationally; between stages there
     are registers.
 
-    :param row: the parameters leave their memory (a read takes the transfer's own clock)
-    :param multiples: multiples of K
+    :param row: the parameters are there
     :param state: v and m leave the state memory
     :param add: p = v + u
     :param clamp: saturation of p
-    :param compare: p against every threshold
+    :param multiples: multiples of K and what follows from them
+    :param compare: p against the thresholds; in a search, one stage for each of its subtractions
     :param encode: comparisons to a count
     :param product: count times K
-    :param reset: v = p - c K, written at the end of this stage
+    :param reset: v = p - c K
+    :param store: v and m are written, at the end of this stage
     :param output: the spike is offered on ``o``
     """
 
     row: int
-    multiples: int
     state: int
     add: int
     clamp: int
-    compare: int
+    multiples: int
+    compare: tuple[int, ...]
     encode: int
     product: int
     reset: int
+    store: int
     output: int
 
 
-SMALL = Schedule(1, 1, 1, 1, 1, 2, 2, 3, 3, 3)
-FAST = Schedule(2, 3, 3, 4, 4, 5, 6, 7, 8, 8)
-FAST_SATURATING = Schedule(2, 3, 3, 4, 5, 6, 7, 8, 9, 9)
+SEARCHABLE = (1, 2, 3, 4, 7, 8, 15, 16)
+
+
+def _small(algorithm: str, digits: int, block: bool) -> Schedule:
+    """As few registers as leave two additions in a row in each stage."""
+    state = 1 if block else 2
+    if algorithm == "shift":
+        return Schedule(2, 1, 1 + block, 1 + block, 1, (2 + block,), *(2 + block,) * 5)
+    if algorithm == "search":
+        compare = tuple(3 + digit // 2 for digit in range(digits))
+        reset = 3 + digits // 2
+        output = compare[-1] + 1
+        return Schedule(2, state, 2, 2, 2, compare, output, reset, reset, reset, output)
+    return Schedule(2, state, 2, 2, 2, (3,), 3, 4, 4, 4, 4)
+
+
+def _fast(algorithm: str, digits: int, clamp: bool) -> Schedule:
+    """One addition, or two levels of gates, in each stage."""
+    if algorithm == "shift":
+        at = 3 + clamp
+        return Schedule(2, 1, 2, at - 1, 2, (at,), at, at, at + 1, at + 2, at + 1)
+    at = 4 + clamp
+    if algorithm == "search":
+        compare = tuple(range(at, at + digits))
+        end = at + digits
+        return Schedule(2, 2, 3, at - 1, 3, compare, end, end, end, end + 1, end + 1)
+    if algorithm == "signed":
+        return Schedule(2, 2, 3, at - 1, 3, (at,), at + 1, at + 1, at + 2, at + 3, at + 2)
+    return Schedule(2, 2, 3, at - 1, 3, (5,), 6, 7, 8, 9, 8)
 
 
 def _integer(value: object, name: str, low: int, high: int) -> None:
@@ -96,8 +124,8 @@ class NeuronCoreConfig:
     :param threshold_width: bits of K and F, unsigned
     :param depth: slots of the state memory, the neurons in flight; at least :attr:`interleave`
     :param channels: rows of the parameter memory
-    :param threshold: where K, F and v0 are: ``"memory"``, a row each; ``"pow2"``, the same with
-        every K a power of two and F = K; ``"constant"``, in ``reset``, ``fire`` and ``initial``
+    :param threshold: where K, F and v0 are: ``"memory"``, in each row; ``"constant"``, in
+        ``reset``, ``fire`` and ``initial``; ``"pow2"``, constant with F = K a power of two
     :param fire_level: in a memory, F is ``"reset"``, equal to K, or ``"memory"``
     :param initial_level: in a memory, v0 is ``"half"``, K >> 1, ``"zero"`` or ``"memory"``
         (as wide as the membrane)
@@ -168,14 +196,17 @@ class NeuronCoreConfig:
                     f"{name.replace('_', ' ')} must be 0 for kind {self.kind!r}, "
                     f"not {getattr(self, name)!r}"
                 )
-        if self.threshold == "pow2" and self.fire_level != "reset":
-            raise ValueError(f"fire level must be 'reset' for pow2, not {self.fire_level!r}")
-        if self.threshold == "constant":
+        if self.threshold != "memory":
             high = 2**self.threshold_width - 1
             _integer(self.reset, "reset", 1, high)
             _integer(self.fire, "fire", 1, high)
             half = 1 << (self.membrane_width - 1)
             _integer(self.initial, "initial", -half, half - 1)
+        if self.threshold == "pow2":
+            if self.reset & (self.reset - 1):
+                raise ValueError(f"reset must be a power of two for pow2, not {self.reset!r}")
+            if self.fire != self.reset:
+                raise ValueError(f"fire must be the reset {self.reset} for pow2, not {self.fire!r}")
         _integer(self.depth, "depth", 1, MAX_DEPTH)
         if self.depth < self.interleave:
             raise ValueError(
@@ -198,7 +229,7 @@ class NeuronCoreConfig:
         reset, fire, initial = levels
         constant = all(int(level.min()) == int(level.max()) for level in levels)
         equal = bool((fire == reset).all())
-        power = equal and not bool((reset & (reset - 1)).any())
+        power = constant and equal and not bool((reset & (reset - 1)).any())
         largest = max(int(reset.max()), int(fire.max()))
         membrane = neurons.membrane_width or signed_width(potential.low, potential.high)
         if (initial == reset >> 1).all():
@@ -213,7 +244,7 @@ class NeuronCoreConfig:
             threshold_width=largest.bit_length(),
             depth=MAX_DEPTH,
             channels=rows_of(neurons, shape),
-            threshold="constant" if constant else "pow2" if power else "memory",
+            threshold="pow2" if power else "constant" if constant else "memory",
             fire_level="reset" if equal or constant else "memory",
             initial_level=initial_level,
             reset=int(reset.flat[0]) if constant else 1,
@@ -235,11 +266,28 @@ class NeuronCoreConfig:
         return NeuronCoreConfig(**values | {"depth": max(depth, self.interleave)})
 
     @property
+    def algorithm(self) -> Literal["search", "shift", "parallel", "signed"]:
+        """How a step finds its count.
+
+        ``search``: a binary search over the thresholds, where these are K, 2 K, 3 K, ... and tau
+        is a power of two or one less; ``shift``: the threshold is a constant power of two;
+        ``parallel``: a comparator for each threshold; ``signed``: that of an SNM.
+        """
+        if self.kind == "snm":
+            return "signed"
+        if self.threshold == "pow2":
+            return "shift"
+        if self.threshold == "memory" and self.fire_level == "reset" and self.tau in SEARCHABLE:
+            return "search"
+        return "parallel"
+
+    @property
     def schedule(self) -> Schedule:
         """The stage of each operation: the latency table of the cores."""
+        digits = max(1, (self.tau + 1).bit_length() - 1)
         if self.variant == "small":
-            return SMALL
-        return FAST_SATURATING if self.saturate else FAST
+            return _small(self.algorithm, digits, self.state_memory == "block")
+        return _fast(self.algorithm, digits, self.saturate)
 
     @property
     def latency(self) -> int:
@@ -258,7 +306,7 @@ class NeuronCoreConfig:
         ready do not count. A ``first`` step reads no state and may follow at once.
         """
         schedule = self.schedule
-        return schedule.reset - schedule.state + (2 if self.state_memory == "block" else 1)
+        return schedule.store - schedule.state + (2 if self.state_memory == "block" else 1)
 
     @property
     def count_width(self) -> int:
@@ -281,7 +329,7 @@ class NeuronCoreConfig:
     def row_fields(self) -> tuple[RowField, ...]:
         """The fields of a row of the parameter memory, low bits first; none if all is constant."""
         fields = []
-        if self.threshold != "constant":
+        if self.threshold == "memory":
             fields.append(RowField("reset", self.threshold_width))
             if self.fire_level == "memory":
                 fields.append(RowField("fire", self.threshold_width))
@@ -315,8 +363,6 @@ class NeuronCoreConfig:
             )
         if self.channels == shape[2]:
             shape = (1, 1, shape[2])
-        if self.threshold == "pow2" and (neurons.reset & (neurons.reset - 1)).any():
-            raise ValueError("reset must be a power of two everywhere for pow2")
         columns = {
             field: neurons.per_neuron(field.name, shape).reshape(-1) for field in self.row_fields
         }

@@ -43,9 +43,14 @@ CONSTANT = {"threshold": "constant"}
         (CONSTANT | {"initial": 2**23}, ValueError, r"^initial must be .*8388607, not 8388608$"),
         ({"threshold": "float"}, ValueError, r"^threshold must be one of .*, not 'float'$"),
         (
-            {"threshold": "pow2", "fire_level": "memory"},
+            {"threshold": "pow2", "reset": 6, "fire": 6},
             ValueError,
-            r"^fire level must be 'reset' for pow2, not 'memory'$",
+            r"^reset must be a power of two for pow2, not 6$",
+        ),
+        (
+            {"threshold": "pow2", "reset": 4, "fire": 5},
+            ValueError,
+            r"^fire must be the reset 4 for pow2, not 5$",
         ),
         ({"depth": 2}, ValueError, r"^depth must be at least the interleave of \d+, not 2$"),
         ({"depth": True}, TypeError, r"^depth must be an integer, not True$"),
@@ -133,9 +138,10 @@ def test_for_layer_takes_widths_from_the_bounds() -> None:
         ({"initial": [0, 0, 0, 0]}, "memory", ["reset"]),
         ({"enabled": np.array([True, False, True, True])}, "memory", ["reset", "enabled"]),
         (
-            {"reset": [8, 4, 16, 1], "fire": [8, 4, 16, 1], "initial": [4, 2, 8, 0]},
+            {"reset": [8] * 4, "fire": [8] * 4, "enabled": np.array([True, False, True, True])}
+            | {"initial": [1] * 4},
             "pow2",
-            ["reset"],
+            ["enabled"],
         ),
         ({"reset": [9] * 4, "fire": [10] * 4, "initial": [-2] * 4}, "constant", []),
         ({"kind": "snm", "tau": 1, "amplitude": [1, 2, 3, 255]}, "memory", ["reset", "amplitude"]),
@@ -195,8 +201,6 @@ def test_rows_refuse_what_does_not_fit() -> None:
     config = NeuronCoreConfig(**GOOD | {"channels": 1})
     with pytest.raises(ValueError, match=r"^reset must fit into 16 bits, not reach 70000$"):
         config.rows(neurons, (1, 1, 1))
-    with pytest.raises(ValueError, match=r"^reset must be a power of two everywhere for pow2$"):
-        NeuronCoreConfig(**GOOD | {"channels": 1, "threshold": "pow2"}).rows(neurons, (1, 1, 1))
 
 
 def test_a_saturating_layer_keeps_its_width() -> None:

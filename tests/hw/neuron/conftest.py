@@ -144,17 +144,15 @@ def random_rows(config: NeuronCoreConfig, rng: random.Random) -> list[Parameters
     rows = []
     for _ in range(config.channels):
         reset = rng.choice([1, high, rng.randint(1, high), rng.randint(1, high)])
-        if config.threshold == "pow2":
-            reset = 1 << rng.randrange(config.threshold_width)
         fire = reset if config.fire_level == "reset" else rng.randint(1, high)
-        if config.threshold == "constant":
+        if config.threshold != "memory":
             reset, fire = config.reset, config.fire
         initial = {
             "half": reset >> 1,
             "zero": 0,
             "memory": rng.randint(-half // 2, half // 2),
         }[config.initial_level]
-        if config.threshold == "constant":
+        if config.threshold != "memory":
             initial = config.initial
         rows.append(
             Parameters(

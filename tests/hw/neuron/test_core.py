@@ -31,16 +31,28 @@ CONFIGS: dict[str, dict[str, Any]] = {
     | {"tau": 3, "threshold": "constant", "reset": 77, "fire": 78, "initial": -5},
     "gn-constant-pow2": GN
     | {"tau": 4, "threshold": "constant", "reset": 64, "fire": 64, "initial": 32},
-    "gn-pow2": GN | {"tau": 4, "threshold": "pow2"},
-    "gn-pow2-tau16": GN | {"tau": 16, "threshold": "pow2"},
+    "gn-pow2": GN | {"tau": 4, "threshold": "pow2", "reset": 64, "fire": 64, "initial": 32},
+    "gn-pow2-enables": GN
+    | {"tau": 16, "threshold": "pow2", "reset": 4, "fire": 4, "initial": -3, "enables": True},
+    "gn-pow2-tau7": GN | {"tau": 7, "threshold": "pow2", "reset": 1, "fire": 1, "initial": 0},
+    "gn-pow2-tau1": GN | {"tau": 1, "threshold": "pow2", "reset": 256, "fire": 256, "initial": 9},
+    "gn-pow2-saturate": GN
+    | {"tau": 4, "threshold": "pow2", "reset": 256, "fire": 256, "initial": 9, "saturate": True},
+    "gn-tau4-fire": GN | {"tau": 4, "fire_level": "memory", "initial_level": "memory"},
+    "gn-tau16-fire": GN | {"tau": 16, "fire_level": "memory", "initial_level": "zero"},
+    "if-fire": GN | {"tau": 1, "fire_level": "memory"},
+    "gn-tau2-fire": GN | {"tau": 2, "fire_level": "memory"},
     "gn-saturate": GN | {"tau": 4, "saturate": True, "current_width": 16},
     "gn-narrow": GN | {"tau": 4, "threshold_width": 13, "saturate": True},
+    "gn-narrow-tau16": GN | {"tau": 16, "threshold_width": 13, "saturate": True},
+    "gn-narrow-fire": GN
+    | {"tau": 5, "threshold_width": 13, "saturate": True, "fire_level": "memory"},
     "gn-enables": GN | {"tau": 2, "enables": True},
     "gn-one-row": GN | {"tau": 4, "channels": 1},
     "snm": SNM,
     "snm-fire": SNM | {"fire_level": "memory"},
     "snm-constant": SNM | {"threshold": "constant", "reset": 77, "fire": 78, "initial": 0},
-    "snm-pow2": SNM | {"threshold": "pow2", "initial_level": "zero"},
+    "snm-pow2": SNM | {"threshold": "pow2", "reset": 32, "fire": 32, "initial": 0},
     "snm-amplitude": SNM | {"amplitude_width": 8, "initial_level": "zero", "enables": True},
     "snm-saturate": SNM | {"saturate": True, "threshold_width": 13},
 }

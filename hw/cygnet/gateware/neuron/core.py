@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, ResetSignal, Signal, Value, signed, unsigned
 from amaranth.hdl import Assert, ValueCastable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.neuron.arithmetic import clamp
 from cygnet.gateware.neuron.skid import Skid
 from cygnet.gateware.neuron.timeline import Timeline
 from cygnet.neuron_core import NeuronCoreConfig
@@ -121,23 +122,26 @@ class NeuronCore(wiring.Component):
 
         self._parameters(m, line, advance)
         write = self._state(m, line, advance)
-        count, membrane, memory = self.fire(m, line)
+        self.potential(line)
+        self.fire(m, line)
 
-        m.d.comb += write.eq(Cat(membrane, memory)[: len(write)])
-        line.put("count", schedule.encode, count, spike_layout(config)["count"].shape)
+        left: Value = line.at("left", schedule.store)
+        if config.memory_width:
+            left = Cat(left, line.at("kept", schedule.store))
+        m.d.comb += write.eq(left)
+        count: Value = line.at("count", schedule.encode)
         if config.enables:
-            line.put("spike", schedule.encode, Mux(line.at("enabled", schedule.encode), count, 0))
+            count = Mux(line.at("enabled", schedule.encode), count, 0)
+        line.put("spike", schedule.encode, count, spike_layout(config)["count"].shape)
         self._output(m, line, advance)
         return m
 
-    def fire(self, m: Module, line: Timeline) -> tuple[Value, Value, Value]:
-        """Adds the operations of one step.
+    def fire(self, m: Module, line: Timeline) -> None:
+        """Adds what one step does with p.
 
-        Takes ``v``, ``m`` (SNM), ``current``, ``reset``, ``fire`` and ``amplitude`` from ``line``.
-
-        Returns
-        -------
-        count : Value, in stage ``encode``; membrane, memory : Value, in stage ``reset``
+        Takes ``p``, ``reset`` and, where the core has them, ``fire``, ``m`` and ``amplitude`` from
+        ``line``; puts ``count`` there, in stage ``encode``, ``left``, the membrane after the step,
+        and for an SNM ``kept``, its memory.
         """
         raise NotImplementedError
 
@@ -147,7 +151,10 @@ class NeuronCore(wiring.Component):
         fields: dict[str, Value] = {}
         if config.row_width:
             m.submodules.parameters = memory = Memory(
-                shape=config.row_width, depth=config.channels, init=self.contents
+                shape=config.row_width,
+                depth=config.channels,
+                init=self.contents,
+                attrs={"rom_style": "block"} if config.channels > 32 else {},
             )
             port = memory.read_port()
             m.d.comb += [port.addr.eq(self.i.payload.channel), port.en.eq(advance)]
@@ -158,29 +165,36 @@ class NeuronCore(wiring.Component):
                 bits = row[at : at + field.width]
                 fields[field.name] = bits.as_signed() if field.signed else bits
                 at += field.width
-        width = config.threshold_width
-        if config.threshold == "constant":
-            fields["reset"] = Const(config.reset, width)
-            fields["fire"] = Const(config.fire, width)
+        if config.threshold != "memory":
+            fields["reset"] = Const(config.reset, config.threshold_width)
+            fields["fire"] = Const(config.fire, config.threshold_width)
             fields["initial"] = Const(config.initial, signed(config.membrane_width))
         elif config.initial_level == "half":
             fields["initial"] = fields["reset"][1:]
         elif config.initial_level == "zero":
             fields["initial"] = Const(0, 1)
         for name, value in fields.items():
-            line.put(name, stage, value)
+            # A constant is there in every stage.
+            line.put(name, 0 if isinstance(value, Const) else stage, value)
 
     def _state(self, m: Module, line: Timeline, advance: Signal) -> Signal:
-        """The memory of v and m; returns what is written to it in stage ``reset``."""
+        """The memory of v and m; returns what is written to it in stage ``store``."""
         config, schedule = self.config, self.config.schedule
         width = config.membrane_width + config.memory_width
-        m.submodules.state = memory = Memory(shape=width, depth=config.depth, init=[])
+        block = config.state_memory == "block"
+        m.submodules.state = memory = Memory(
+            shape=width,
+            depth=config.depth,
+            init=[],
+            # What a read gives in the clock of a write to its slot is never used.
+            attrs={"ram_style": "block", "no_rw_check": 1} if block else {},
+        )
         write = memory.write_port()
         m.d.comb += [
-            write.addr.eq(line.at("index", schedule.reset)),
-            write.en.eq(line.at("valid", schedule.reset) & advance),
+            write.addr.eq(line.at("index", schedule.store)),
+            write.en.eq(line.at("valid", schedule.store) & advance),
         ]
-        if config.state_memory == "block":
+        if block:
             read = memory.read_port()
             m.d.comb += [
                 read.addr.eq(line.at("index", schedule.state - 1)),
@@ -189,30 +203,47 @@ class NeuronCore(wiring.Component):
         else:
             read = memory.read_port(domain="comb")
             m.d.comb += read.addr.eq(line.at("index", schedule.state))
-        first = line.at("first", schedule.state)
         old = read.data[: config.membrane_width].as_signed()
-        initial = line.at("initial", schedule.state)
-        line.put("v", schedule.state, Mux(first, initial, old), signed(config.membrane_width))
+        # So the multiplexer between this and v0 stays one that a carry cell can take in.
+        line.put("old", schedule.state, old, keep=not block)
         if config.memory_width:
+            first = line.at("first", schedule.state)
             line.put("m", schedule.state, Mux(first, 0, read.data[config.membrane_width :]))
         if self.checked:
-            for stage in range(schedule.state + 1, schedule.reset + 1):
-                self._check(m, line, advance, schedule.state, stage)
-            if config.state_memory == "block":
-                self._check(m, line, advance, schedule.state - 1, schedule.reset)
+            self._check(m, line, advance)
         return write.data
 
-    @staticmethod
-    def _check(m: Module, line: Timeline, advance: Signal, reader: int, writer: int) -> None:
-        clash = Signal(name=f"clash_{reader}_{writer}")
-        m.d.comb += clash.eq(
-            advance
-            & line.at("valid", reader)
-            & ~line.at("first", reader)
-            & line.at("valid", writer)
-            & (line.at("index", reader) == line.at("index", writer))
+    def _check(self, m: Module, line: Timeline, advance: Signal) -> None:
+        """Asserts that no step reads a slot that an earlier one has still to write."""
+        config, schedule = self.config, self.config.schedule
+        reader = schedule.state - (config.state_memory == "block")
+        for writer in range(reader + 1, schedule.store + 1):
+            clash = Signal(name=f"clash_{writer}")
+            m.d.comb += clash.eq(
+                advance
+                & line.at("valid", reader)
+                & ~line.at("first", reader)
+                & line.at("valid", writer)
+                & (line.at("index", reader) == line.at("index", writer))
+            )
+            m.d.sync += Assert(
+                ~clash | ResetSignal(), "steps of one neuron must keep the interleave"
+            )
+
+    def potential(self, line: Timeline) -> None:
+        """Adds p = v + u, saturating if that is asked for."""
+        config, schedule = self.config, self.config.schedule
+        stage = schedule.add
+        v = Mux(
+            line.at("first", stage),
+            line.at("initial", stage),
+            line.at("old", stage),
         )
-        m.d.comb += Assert(~clash, "steps of one neuron must keep the interleave")
+        total = v + line.at("current", stage)
+        if config.saturate:
+            line.put("sum", stage, total)
+            total = clamp(line.at("sum", schedule.clamp), config.membrane_width)
+        line.put("p", schedule.clamp, total, signed(config.membrane_width))
 
     def _output(self, m: Module, line: Timeline, advance: Signal) -> None:
         config = self.config
@@ -220,7 +251,7 @@ class NeuronCore(wiring.Component):
         spike: ValueCastable = Signal(spike_layout(config))
         m.d.comb += [
             spike.index.eq(line.at("index", stage)),
-            spike.count.eq(line.at("spike" if config.enables else "count", stage)),
+            spike.count.eq(line.at("spike", stage)),
             spike.first.eq(line.at("first", stage)),
             spike.last.eq(line.at("last", stage)),
         ]

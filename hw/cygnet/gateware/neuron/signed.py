@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Value, signed
+from amaranth import Cat, Const, Module, Mux, Value
 
-from cygnet.gateware.neuron.arithmetic import clamp
+from cygnet.gateware.neuron.arithmetic import add_or_subtract
 from cygnet.gateware.neuron.core import NeuronCore
 from cygnet.gateware.neuron.timeline import Timeline
 
@@ -19,43 +19,37 @@ class SignedCore(NeuronCore):
     11) has a multiple of the threshold. The spike carries its neuron's amplitude, if it has one.
     """
 
-    def fire(self, m: Module, line: Timeline) -> tuple[Value, Value, Value]:
+    def fire(self, m: Module, line: Timeline) -> None:
         config, schedule = self.config, self.config.schedule
         width = config.membrane_width
 
-        p = line.at("v", schedule.add) + line.at("current", schedule.add)
-        if config.saturate:
-            line.put("sum", schedule.add, p)
-            p = clamp(line.at("sum", schedule.clamp), width)
-        line.put("p", schedule.clamp, p, signed(width))
-
-        stage = schedule.compare
+        # p moved by K towards zero is both the comparison with K and what is left after a spike.
+        stage = schedule.compare[0]
         p = line.at("p", stage)
-        level = "fire"
-        if config.fire_level == "reset" and config.threshold != "constant":
-            level = "reset"
-        fire = line.at(level, stage)
-        line.put("rises", stage, p >= fire)
-        line.put("falls", stage, p + fire <= 0)
+        negative = p[-1]
+        moved = add_or_subtract(p, line.at("reset", stage), negative, ~negative, width + 1)
+        line.put("moved", stage, moved)
+        if config.fire_level == "reset" and config.threshold == "memory":
+            past = moved
+        else:
+            past = add_or_subtract(p, line.at("fire", stage), negative, ~negative, width + 1)
+        line.put("past", stage, past)
 
         stage = schedule.encode
-        up = line.at("rises", stage)
-        down = line.at("falls", stage) & line.at("m", stage).any()
-        line.put("up", stage, up)
-        line.put("down", stage, down)
+        past = line.at("past", stage)
+        negative = line.at("p", stage)[-1]
+        reached = Mux(negative, past[-1] | ~past.any(), ~past[-1])
+        spikes = reached & (~negative | line.at("m", stage).any())
+        line.put("spikes", stage, spikes)
+        line.put("sinks", stage, negative)
+        one: Value = Const(1)
         if config.amplitude_width:
-            amplitude = line.at("amplitude", stage)
-            count = Mux(up, amplitude, Mux(down, -amplitude, 0))
-        else:
-            count = Cat(up | down, down).as_signed()
-
-        stage = schedule.product
-        reset = line.at("reset", stage)
-        change = Mux(line.at("up", stage), -reset, Mux(line.at("down", stage), reset, 0))
-        line.put("change", stage, change)
+            one = line.at("amplitude", stage)
+        line.put("count", stage, Mux(spikes, Mux(negative, -one, one), 0))
 
         stage = schedule.reset
-        membrane = line.at("p", stage) + line.at("change", stage)
-        delta = Cat(line.at("up", stage) | line.at("down", stage), line.at("down", stage))
-        memory = line.at("m", stage) + delta.as_signed()
-        return count, membrane[:width], memory[: config.memory_width]
+        spikes, sinks = line.at("spikes", stage), line.at("sinks", stage)
+        line.put("left", stage, Mux(spikes, line.at("moved", stage), line.at("p", stage))[:width])
+        memory = line.at("m", stage)
+        change = Cat(spikes, (spikes & sinks).replicate(len(memory) - 1))[: len(memory)]
+        line.put("kept", stage, (memory + change)[: len(memory)])

@@ -33,8 +33,13 @@ class Timeline:
         shape: ShapeLike | None = None,
         *,
         resets: bool = False,
+        keep: bool = False,
     ) -> Signal:
-        """Name ``value``, which is there in ``stage``; its registers have a reset if ``resets``."""
+        """Name ``value``, which is there in ``stage``.
+
+        Its registers have a reset if ``resets``. If ``keep``, synthesis makes no gate of what is
+        before and what is after it.
+        """
         if name in self._values:
             raise ValueError(f"name must be new, not {name!r}")
         value = Value.cast(value)
@@ -42,6 +47,7 @@ class Timeline:
             Shape.cast(shape) if shape is not None else value.shape(),
             name=f"{name}_{stage}",
             reset_less=not resets,
+            attrs={"keep": 1} if keep else {},
         )
         self._m.d.comb += signal.eq(value)
         self._values[name] = (stage, [signal])
