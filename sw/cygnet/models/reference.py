@@ -43,8 +43,9 @@ def build(reference: str) -> nn.Module:
         )
     try:
         model = factory(**values)
-    except (TypeError, ValueError) as error:
-        raise CygnetError(f"{reference}: {error}; check the factory's arguments") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CygnetError(f"{reference}: {reason}; check the factory's arguments") from None
     if not isinstance(model, nn.Module):
         raise CygnetError(
             f"{reference}: gives a {type(model).__name__}, not a torch.nn.Module; "
