@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all lint bench clean help
+.PHONY: demo test test-all test-gates lint bench clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,6 +20,9 @@ test: $(READY) ## the tests, under 10 minutes on two cores
 
 test-all: $(READY) ## the tests, those that take minutes included
 	$(BIN)/python -m pytest -n $(JOBS)
+
+test-gates: $(READY) ## the netlists after synthesis for ECP5 and iCE40 against the golden model
+	$(BIN)/python -m pytest tests/sim/cosim/test_gates.py
 
 lint: $(READY) ## format, lint and types
 	$(BIN)/ruff format --check

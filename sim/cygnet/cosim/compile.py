@@ -38,6 +38,7 @@ class Recipe:
     :param main: the C++ file with ``main``; it finds the model as class ``Vtop`` in ``Vtop.h``
     :param verilate: options of Verilator
     :param defines: macros for every C++ file
+    :param include: folders with headers, before all others
     :param link: further arguments of the linker
     :param hot: optimisation of what runs in every clock
     :param ports: also write ``ports.h`` with ``<NAME>_WIDTH`` for each port of the top module
@@ -46,6 +47,7 @@ class Recipe:
     main: Path
     verilate: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
     link: tuple[str, ...] = ()
     hot: str = "-O3"
     ports: bool = False
@@ -83,6 +85,7 @@ def compile_model(
         *(path.read_text() for path in waivers),
         recipe.verilate,
         recipe.defines,
+        list(map(str, recipe.include)),
         recipe.link,
         recipe.hot,
         str(verilator),
@@ -169,7 +172,7 @@ def _link(folder: Path, recipe: Recipe, cache: Path) -> None:
         lump.write_text("".join(f'#include "{file}.cpp"\n' for file in files))
         jobs.append((lump, folder / f"{name}.o", level))
     jobs.append((recipe.main, folder / "main.o", recipe.hot))
-    flags = _flags(recipe.defines)
+    flags = _flags(recipe)
     with ThreadPoolExecutor(2) as pool:
         waiting = [
             pool.submit(_compile, source, made, [level, f"-I{folder}", *flags])
@@ -181,15 +184,16 @@ def _link(folder: Path, recipe: Recipe, cache: Path) -> None:
     _call([*tools.compiler().command, "-o", folder / PROGRAM, *objects, *recipe.link, "-pthread"])
 
 
-def _flags(defines: Sequence[str]) -> list[str]:
+def _flags(recipe: Recipe) -> list[str]:
     include = _root() / "include"
     return [
         "-std=gnu++17",
         "-w",
+        *(f"-I{folder}" for folder in recipe.include),
         f"-I{include}",
         f"-I{include / 'vltstd'}",
         "-DVERILATOR=1",
-        *(f"-D{define}" for define in defines),
+        *(f"-D{define}" for define in recipe.defines),
     ]
 
 

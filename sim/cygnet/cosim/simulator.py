@@ -23,10 +23,29 @@ from cygnet.cosim.compile import Recipe, compile_model
 from cygnet.cosim.stalls import FREE, Stall
 from cygnet.errors import CygnetError, MismatchError
 
-__all__ = ["SimulationResult", "Simulator", "VerilatorSimulator"]
+__all__ = ["SimulationResult", "Simulator", "VerilatorSimulator", "recipe"]
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing")
+
+
+def recipe(hot: str = "-O3", *verilate: str, defines: tuple[str, ...] = ()) -> Recipe:
+    """How the harness is compiled.
+
+    :param hot: optimisation of the compiler; ``-O1`` for large models that run briefly
+    :param verilate: further options of Verilator
+    :param defines: further macros
+    """
+    return Recipe(
+        HARNESS,
+        (*VERILATE, *verilate),
+        ("VL_TIME_CONTEXT", *defines),
+        hot=hot,
+        ports=True,
+    )
+
+
+DEFAULT = recipe()
 
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
@@ -85,6 +104,7 @@ class VerilatorSimulator:
     :param classes: logits per frame
     :param workers: processes; each gets a share of the frames
     :param cache: folder for compiled models
+    :param recipe: how it is compiled
     :raises CygnetError: a tool is missing
     :raises RuntimeError: the Verilog does not compile
     """
@@ -98,18 +118,13 @@ class VerilatorSimulator:
         classes: int,
         workers: int = 2,
         cache: Path | None = None,
-        recipe: Recipe | None = None,
+        recipe: Recipe = DEFAULT,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers!r}")
         self.classes = classes
         self.images = images.absolute()
         self.workers = workers
-        recipe = (
-            Recipe(HARNESS, VERILATE, ("VL_TIME_CONTEXT",), ports=True)
-            if recipe is None
-            else recipe
-        )
         self.program = compile_model(verilog, top, recipe, cache=cache)
 
     def run(
