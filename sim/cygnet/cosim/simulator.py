@@ -29,17 +29,24 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 VERILATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing")
 
 
-def recipe(hot: str = "-O3", *verilate: str, defines: tuple[str, ...] = ()) -> Recipe:
+def recipe(
+    hot: str = "-O3",
+    *verilate: str,
+    defines: tuple[str, ...] = (),
+    include: tuple[Path, ...] = (),
+) -> Recipe:
     """How the harness is compiled.
 
     :param hot: optimisation of the compiler; ``-O1`` for large models that run briefly
     :param verilate: further options of Verilator
     :param defines: further macros
+    :param include: folders with headers
     """
     return Recipe(
         HARNESS,
         (*VERILATE, *verilate),
         ("VL_TIME_CONTEXT", *defines),
+        include=include,
         hot=hot,
         ports=True,
     )

@@ -21,13 +21,25 @@ SPIKES = "CYGNET_SPIKES"
 _COUNTER = 32
 
 
-def signals(network: Network, hardware: HardwareConfig) -> dict[str, list[str]]:
-    """Names of the view's signals, by scope, in the order in which they are worth a look."""
-    shown = {"pixels": ["valid", "ready", "image", "beat", "data"]}
-    for plan in plan_layers(network, hardware):
+def signals(network: Network, hardware: HardwareConfig) -> dict[str, dict[str, int]]:
+    """The view's signals and their widths, by scope, in the order in which to show them."""
+    plans = plan_layers(network, hardware)
+    common = {"valid": 1, "ready": 1, "image": _COUNTER}
+    shown = {"pixels": {**common, "beat": _COUNTER, "data": 8 * hardware.beat}}
+    for plan in plans:
         if plan.core is not None:
-            shown[plan.name] = ["valid", "ready", "image", "step", "neuron", "count"]
-    shown["logits"] = ["valid", "ready", "image", "class_number", "logit", "label"]
+            shown[plan.name] = {
+                **common,
+                "step": _COUNTER,
+                "neuron": _COUNTER,
+                "count": plan.core.count_width,
+            }
+    shown["logits"] = {
+        **common,
+        "class_number": _COUNTER,
+        "logit": plans[-1].current_width,
+        "label": unsigned_width(plans[-1].outputs - 1),
+    }
     return shown
 
 
