@@ -154,6 +154,11 @@ def check(network: Network, x: np.ndarray, steps: int, **options: Any) -> None:
     plain = run(network, x, steps=steps, **options)
     assert (plain.logits == result.logits).all()
     assert plain.counts == ()
+    assert plain.after is None
+    after = run(network, x, steps=steps, each_step=True, **options).after
+    assert after is not None
+    for t in range(1, steps + 1):
+        assert (after[t - 1] == run(network, x, steps=t).logits).all()
 
 
 @pytest.mark.parametrize("seed", range(4))

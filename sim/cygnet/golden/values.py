@@ -39,6 +39,8 @@ class Result:
     :param logits: int64[n, classes]: the last layer's sum over the time-steps, of its currents, or
         of its event values where it ends in neurons
     :param labels: int64[n], the class of the largest logit, the lowest of them where several are
+    :param after: int64[T, n, classes], the logits after each time-step, which are those of a run of
+        so many steps; None unless asked for
     :param counts: for each layer, int16[T, n, h, w, c] event values (counts times amplitude), None
         for a last layer that accumulates; empty unless recorded
     :param membranes: for each layer, int64[T, n, h, w, c] after firing; the running sum for a last
@@ -47,6 +49,7 @@ class Result:
 
     logits: NDArray[np.int64]
     labels: NDArray[np.int64]
+    after: NDArray[np.int64] | None = None
     counts: tuple[NDArray[np.int16] | None, ...] = ()
     membranes: tuple[NDArray[np.int64], ...] = ()
 
@@ -57,6 +60,7 @@ def run(
     *,
     steps: int,
     record: bool = False,
+    each_step: bool = False,
     batch: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Result:
@@ -66,6 +70,7 @@ def run(
         bounds, of which the first ``steps`` are read. Raster order, whatever the user's layout is.
     :param steps: T in 1..``network.steps``
     :param record: keep the counts and membranes of every layer (memory grows with n)
+    :param each_step: keep the logits after each time-step
     :param batch: images computed at once; chosen by the memory that the network takes if None
     :param progress: called with the number of images done after each batch
     :raises TypeError: ``x`` is of another kind of number
@@ -83,7 +88,7 @@ def run(
     def work(start: int) -> _Part:
         worker = idle.get()
         try:
-            return worker.run(x[start : start + size], record)
+            return worker.run(x[start : start + size], record, each_step)
         finally:
             idle.put(worker)
 
@@ -98,6 +103,7 @@ def run(
     return Result(
         logits=logits,
         labels=logits.argmax(axis=1).astype(np.int64),
+        after=_joined(part.after for part in parts),
         counts=tuple(_joined(column) for column in zip(*(p.counts for p in parts), strict=True)),
         membranes=tuple(
             np.concatenate(column, axis=1)
@@ -111,6 +117,7 @@ class _Part:
     """The result of one batch."""
 
     logits: Array
+    after: Array | None
     counts: list[Array | None]
     membranes: list[Array]
 
@@ -179,26 +186,33 @@ class _Worker:
             for layer, plan in zip(network.layers, synapses, strict=True)
         ]
 
-    def run(self, x: Array, record: bool) -> _Part:
+    def run(self, x: Array, record: bool, each_step: bool) -> _Part:
         network, steps = self.network, self.steps
         sent: dict[int, Array] = {
             INPUT: x[np.newaxis] if network.input.kind == "pixels" else x[:, :steps].swapaxes(0, 1)
         }
         counts: list[Array | None] = []
         membranes: list[Array] = []
+        sums: Array | None = None
         for number, plan in enumerate(self.synapses):
             population = self.populations[number]
             if population is None:
-                states = _running_sum(plan.currents(sent), steps) if record else None
-                logits = plan.total(sent, steps) if states is None else states[-1]
+                if record or each_step:
+                    sums = _running_sum(plan.currents(sent), steps)
+                states = sums
+                logits = plan.total(sent, steps) if sums is None else sums[-1]
             else:
                 sent[number], states = self._spikes(number, population, plan.currents(sent), record)
                 if number == len(self.synapses) - 1:
-                    logits = sent[number].sum(axis=0, dtype=np.int64)
-            if states is not None:
+                    sums = _running_sum(sent[number], steps)
+                    logits = sums[-1]
+            if record:
+                assert states is not None
                 counts.append(None if population is None else sent[number].astype(np.int16))
                 membranes.append(states)
-        return _Part(logits.reshape(len(x), network.classes), counts, membranes)
+        shape = (len(x), network.classes)
+        after = sums.reshape(steps, *shape) if each_step and sums is not None else None
+        return _Part(logits.reshape(shape), after, counts, membranes)
 
     def _spikes(
         self, number: int, population: Population, currents: Array, record: bool

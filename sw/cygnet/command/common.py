@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: options, data, progress bars, tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cygnet.errors import CygnetError
+from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.network import Network
+
+__all__ = [
+    "AsJson",
+    "Beat",
+    "Data",
+    "Lanes",
+    "Limit",
+    "NeuronCore",
+    "Split",
+    "accuracy",
+    "bar",
+    "hardware",
+    "images",
+    "one_of",
+    "percent",
+    "say",
+    "show",
+    "step_list",
+    "whole_numbers",
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Data = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        help=".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits; "
+        "several are parts of one set.",
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(help="train or test, of data that holds both; test where left out."),
+]
+Limit = Annotated[int | None, typer.Option(help="Only the first so many images.")]
+Lanes = Annotated[
+    str,
+    typer.Option(help="Outputs computed at once: one number, or one for each layer (16,16,10)."),
+]
+Beat = Annotated[int, typer.Option(help="Pixels that arrive in one clock.")]
+NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
+
+
+def one_of(value: str, option: str, choices: Sequence[str]) -> str:
+    """The value, if it is a choice of the option."""
+    if value not in choices:
+        raise CygnetError(f"{option}: {value!r} must be {' or '.join(choices)}")
+    return value
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """The numbers of an option such as ``1,2,4``."""
+    try:
+        return tuple(int(item) for item in text.split(","))
+    except ValueError:
+        raise CygnetError(f"{option}: {text!r} must be whole numbers such as 1,2,4") from None
+
+
+def step_list(text: str | None, network: Network, path: object) -> tuple[int, ...]:
+    """The numbers of time-steps of ``--steps``; all where left out (powers of two of many)."""
+    highest = network.steps
+    if text is None:
+        if highest <= 16:
+            return tuple(range(1, highest + 1))
+        powers = [1 << place for place in range(highest.bit_length())]
+        return tuple(sorted({*powers, highest}))
+    steps = whole_numbers(text, "--steps")
+    for value in steps:
+        if not 1 <= value <= highest:
+            raise CygnetError(
+                f"--steps: {value} must be in 1..{highest}, the most that {path} is made for; "
+                "convert the network again with a larger --steps"
+            )
+    return tuple(sorted(set(steps)))
+
+
+def images(
+    data: list[str], split: str | None, limit: int | None, network: Network, path: object
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images in raster order and their classes, checked against the network that they are for."""
+    from cygnet.data import load
+
+    if network.input.kind != "pixels":
+        raise CygnetError(
+            f"{path}: takes counts, not pixels, and .npz files of images hold pixels; "
+            "use cygnet.golden.values from Python"
+        )
+    found = load(data, split=_split(split), layout=network.input.layout)
+    x = found.x
+    shape = network.input.shape
+    if found.shape != shape:
+        if found.shape[:2] != (1, 1) or x[0].size != np.prod(shape):
+            raise CygnetError(
+                f"{found.name}: images of {found.shape} are not of {shape} as {path} takes them; "
+                "give the data that the network was trained for"
+            )
+        x = x.reshape(-1, *shape)
+    if found.classes > network.classes:
+        raise CygnetError(
+            f"{found.name}: has {found.classes} classes and {path} gives {network.classes}; "
+            "give the data that the network was trained for"
+        )
+    if limit is not None:
+        if limit < 1:
+            raise CygnetError(f"--limit: {limit} must be at least 1")
+        x, found = x[:limit], found.take(slice(0, limit))
+    return x, found.y
+
+
+def _split(text: str | None) -> Literal["train", "test"] | None:
+    if text is None:
+        return None
+    one_of(text, "--split", ("train", "test"))
+    return "train" if text == "train" else "test"
+
+
+def hardware(
+    network: Network, *, steps: int, lanes: str = "16", beat: int = 8, neuron: str = "fast"
+) -> HardwareConfig:
+    """The configuration of ``--steps``, ``--lanes``, ``--beat`` and ``--neuron-core``."""
+    core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
+    one_of(neuron, "--neuron-core", ("fast", "small"))
+    numbers = whole_numbers(lanes, "--lanes")
+    layers = network.layers
+    if len(numbers) not in (1, len(layers)):
+        raise CygnetError(
+            f"--lanes: {lanes!r} must be one number, or one for each of the {len(layers)} layers"
+        )
+    try:
+        if len(numbers) == 1:
+            return HardwareConfig.uniform(
+                network, steps=steps, lanes=numbers[0], beat=beat, neuron=core
+            )
+        config = HardwareConfig(
+            steps=steps,
+            beat=beat,
+            layers=tuple(LayerHardware(lanes=number, neuron=core) for number in numbers),
+        )
+        config.check(network)
+    except (TypeError, ValueError) as error:
+        raise CygnetError(f"{error}; mend --steps, --lanes or --beat") from None
+    return config
+
+
+def accuracy(labels: NDArray[np.int64], classes: NDArray[np.int64]) -> float:
+    """The share of labels that are the class."""
+    return float((labels == classes).mean())
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+@contextlib.contextmanager
+def bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on the error stream while the block runs: call it with (done, in all)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True, quiet=quiet)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """A remark on the error stream."""
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on the output."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    console = Console()
+    # Not on a terminal, the width must not depend on where it runs.
+    width = None if console.is_terminal else int(os.environ.get("COLUMNS", "100"))
+    Console(width=width).print(table)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value))

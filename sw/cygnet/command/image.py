@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cygnet image``: memory images of an accelerator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cygnet.command.common import AsJson, Beat, Lanes, NeuronCore, hardware, print_json, show
+from cygnet.image_files import MANIFEST, write_images
+from cygnet.network_file import load
+
+__all__ = ["image"]
+
+
+def image(
+    network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .cyg file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
+    lanes: Lanes = "16",
+    beat: Beat = 8,
+    neuron_core: NeuronCore = "fast",
+    as_json: AsJson = False,
+) -> None:
+    """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
+
+    Give the same hardware options as to `cygnet verilog`. New weights of the same network need new
+    images only, no new Verilog.
+
+    Example: cygnet image mnist.cyg --steps 1 --lanes 16 -o build/mnist
+    """
+    loaded = load(network)
+    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core)
+    manifest = write_images(loaded, config, out)
+    if as_json:
+        print_json(manifest)
+        return
+    show(
+        f"{out / MANIFEST}",
+        ["memory", "width", "depth", "bits"],
+        [
+            [memory["file"], memory["width"], memory["depth"], memory["width"] * memory["depth"]]
+            for memory in manifest["memories"]
+        ],
+    )

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``cygnet``: exit code 0, 1 (a mismatch or a failed check) or 2 (bad input)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from cygnet import __version__
+from cygnet.errors import CygnetError, MismatchError
+
+__all__ = ["app", "main"]
+
+COMMANDS = {
+    "demo": "The whole way on scikit-learn's digits, in two minutes.",
+    "train": "Train a network and write its weights.",
+    "convert": "A trained network to an integer spiking network, one .cyg file.",
+    "eval": "Accuracy of a .cyg file for each number of time-steps.",
+    "image": "Memory images of an accelerator, and their manifest.",
+    "verilog": "Verilog of an accelerator.",
+    "sim": "Run the Verilog on a data set and compare every value and cycle.",
+}
+"""Each is the function of that name in a module of that name, imported when it is called:
+torch alone takes longer to import than most commands to run."""
+
+_MODULES = {"eval": "evaluate"}
+_TRACEBACK = "CYGNET_TRACEBACK"
+
+
+def app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line; only the command that the arguments name is imported."""
+    whole = typer.Typer(
+        name="cygnet",
+        help="From a trained torch network to a spiking FPGA accelerator, bit for bit.\n\n"
+        "Example: cygnet demo",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+    )
+    whole.callback(invoke_without_command=True)(_whole)
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            module = _MODULES.get(name, name)
+            function = getattr(importlib.import_module(f"cygnet.command.{module}"), module)
+            whole.command(name)(function)
+        else:
+            whole.command(name, help=summary)(_unused)
+    return whole
+
+
+def _whole(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    if version:
+        typer.echo(f"cygnet {__version__}")
+        raise typer.Exit
+
+
+def _unused() -> None:
+    raise AssertionError("only the command that was named is ever called")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code.
+
+    What goes wrong is told in one sentence on the error stream; with CYGNET_TRACEBACK set, with
+    Python's traceback before it.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(given)(given, prog_name="cygnet")
+    except MismatchError as error:
+        _leave(1, str(error))
+    except CygnetError as error:
+        _leave(2, str(error))
+    except BrokenPipeError:
+        # Whoever read the output has left, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        _leave(1, f"a fault in Cygnet: {text} (set {_TRACEBACK}=1 to see where, and report it)")
+
+
+def _leave(code: int, sentence: str) -> None:
+    if os.environ.get(_TRACEBACK):
+        import traceback
+
+        traceback.print_exc()
+    print(f"cygnet: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cygnet sim``: the generated Verilog under Verilator, against the golden model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cygnet.command.common import (
+    AsJson,
+    Beat,
+    Data,
+    Lanes,
+    Limit,
+    NeuronCore,
+    Split,
+    accuracy,
+    bar,
+    hardware,
+    images,
+    percent,
+    print_json,
+    say,
+    show,
+    step_list,
+)
+from cygnet.errors import CygnetError, MismatchError
+from cygnet.network_file import load
+
+__all__ = ["sim"]
+
+
+def sim(
+    network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .cyg file.")],
+    data: Data,
+    split: Split = None,
+    steps: Annotated[
+        str, typer.Option(help="Time-steps; of several, such as 1,2,4, each is its own hardware.")
+    ] = "1",
+    lanes: Lanes = "16",
+    beat: Beat = 8,
+    neuron_core: NeuronCore = "fast",
+    limit: Limit = None,
+    workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to keep Verilog and images in.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the Verilog on images; every logit, label and cycle must equal the golden model's.
+
+    Each image is sent twice: from an idle pipeline, which gives the latency, and back to back,
+    which gives the interval. Exit code 1 where anything differs.
+
+    Example: cygnet sim mnist.cyg --data mnist.npz --steps 1 --lanes 16 --beat 8
+    """
+    from cygnet.cosim.verify import expect, simulator, verify
+
+    loaded = load(network)
+    if workers < 0:
+        raise CygnetError(f"--workers: {workers} must be at least 0")
+    x, y = images(data, split, limit, loaded, network)
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
+        for t in step_list(steps, loaded, network):
+            config = hardware(loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core)
+            folder = (out or Path(scratch)) / f"t{t}"
+            say(f"T = {t}: compiling the Verilog", quiet=as_json)
+            compiled = simulator(loaded, config, folder, workers=workers or os.cpu_count() or 1)
+            with bar(f"T = {t}: golden model", quiet=as_json) as progress:
+                expected = expect(loaded, config, x, progress=progress)
+            with bar(f"T = {t}: RTL", quiet=as_json) as progress:
+                found[t] = verify(compiled, expected, x, progress=progress)
+    if as_json:
+        print_json(
+            {
+                "network": loaded.digest,
+                "images": len(x),
+                "steps": {
+                    str(t): {
+                        "accuracy": accuracy(one.labels, y),
+                        "mismatches": one.mismatches,
+                        "latency": {
+                            "measured": one.latency,
+                            "predicted": one.latency_predicted,
+                            "maximum": one.latency_max,
+                        },
+                        "interval": {
+                            "measured": one.interval,
+                            "predicted": one.interval_predicted,
+                        },
+                        "lane_use": one.lane_use,
+                        "seconds": one.seconds,
+                    }
+                    for t, one in found.items()
+                },
+            }
+        )
+    else:
+        show(
+            f"{network}: {len(x)} images in RTL",
+            [
+                "time-steps",
+                "accuracy",
+                "mismatches",
+                "latency",
+                "predicted",
+                "longest",
+                "interval",
+                "predicted",
+                "lanes busy",
+            ],
+            [
+                [
+                    t,
+                    percent(accuracy(one.labels, y)),
+                    one.mismatches,
+                    f"{one.latency:.1f}",
+                    f"{one.latency_predicted:.1f}",
+                    one.latency_max,
+                    f"{one.interval:.1f}",
+                    f"{one.interval_predicted:.1f}",
+                    percent(one.lane_use),
+                ]
+                for t, one in found.items()
+            ],
+        )
+    for t, one in found.items():
+        if one.mismatches:
+            raise MismatchError(
+                f"T = {t}: RTL and golden model differ in {one.mismatches} of {len(x)} images, "
+                f"first in the {one.first}"
+            )
