@@ -53,12 +53,18 @@ class Prediction:
 
 
 def predict(
-    network: Network, hardware: HardwareConfig, frames: NDArray[np.uint8], *, batch: int = 1000
+    network: Network,
+    hardware: HardwareConfig,
+    frames: NDArray[np.uint8],
+    *,
+    batch: int = 1000,
+    progress: Progress | None = None,
 ) -> Prediction:
     """Logits and events of each frame.
 
     :param frames: uint8[n, ...], raster order
     :param batch: frames whose spikes are kept in memory at once
+    :param progress: called with the frames done and the frames in all
     """
     flat = frames.reshape(len(frames), -1)
     logits, labels, events = [], [], []
@@ -74,6 +80,8 @@ def predict(
         logits.append(result.logits)
         labels.append(result.labels)
         events.append(timing.count_events(network, hardware, part, counts))
+        if progress is not None:
+            progress(start + len(part), len(flat))
     return Prediction(
         network,
         hardware,

@@ -69,6 +69,6 @@ def evaluate(
         return
     show(
         f"{network}: {len(x)} images",
-        ["time-steps", "accuracy", "right"],
+        ["T", "accuracy", "right"],
         [[t, percent(share), round(share * len(x))] for t, share in found.items()],
     )

@@ -58,7 +58,10 @@ def sim(
 
     Example: cygnet sim mnist.cyg --data mnist.npz --steps 1 --lanes 16 --beat 8
     """
-    from cygnet.cosim.verify import expect, simulator, verify
+    from cygnet.cosim.accelerator import predict
+    from cygnet.cosim.simulator import VerilatorSimulator
+    from cygnet.cosim.verify import verify, write_accelerator
+    from cygnet.gateware.verilog import top_name
 
     loaded = load(network)
     if workers < 0:
@@ -70,11 +73,17 @@ def sim(
             config = hardware(loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core)
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)
-            compiled = simulator(loaded, config, folder, workers=workers or os.cpu_count() or 1)
+            compiled = VerilatorSimulator(
+                write_accelerator(loaded, config, folder),
+                top=top_name(loaded),
+                images=folder,
+                classes=loaded.classes,
+                workers=workers or os.cpu_count() or 1,
+            )
             with bar(f"T = {t}: golden model", quiet=as_json) as progress:
-                expected = expect(loaded, config, x, progress=progress)
+                prediction = predict(loaded, config, x, progress=progress)
             with bar(f"T = {t}: RTL", quiet=as_json) as progress:
-                found[t] = verify(compiled, expected, x, progress=progress)
+                found[t] = verify(compiled, prediction, progress=progress)
     if as_json:
         print_json(
             {
@@ -102,13 +111,12 @@ def sim(
         )
     else:
         show(
-            f"{network}: {len(x)} images in RTL",
+            f"{network}: {len(x)} images in RTL; clock cycles an image",
             [
-                "time-steps",
+                "T",
                 "accuracy",
-                "mismatches",
+                "differ",
                 "latency",
-                "predicted",
                 "longest",
                 "interval",
                 "predicted",
@@ -120,10 +128,9 @@ def sim(
                     percent(accuracy(one.labels, y)),
                     one.mismatches,
                     f"{one.latency:.1f}",
-                    f"{one.latency_predicted:.1f}",
                     one.latency_max,
                     f"{one.interval:.1f}",
-                    f"{one.interval_predicted:.1f}",
+                    f"{one.latency_predicted:.1f}, {one.interval_predicted:.1f}",
                     percent(one.lane_use),
                 ]
                 for t, one in found.items()

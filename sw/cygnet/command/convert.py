@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cygnet convert``: a trained torch network to an integer spiking network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from cygnet.command.common import (
+    AsJson,
+    accuracy,
+    bar,
+    one_of,
+    percent,
+    print_json,
+    say,
+    show,
+    whole_numbers,
+)
+from cygnet.errors import CygnetError
+from cygnet.network import InputSpec, Network
+from cygnet.network_file import save
+
+if TYPE_CHECKING:
+    from cygnet.conversion import SpikingNetwork
+    from cygnet.data import Dataset
+
+__all__ = ["convert", "falls", "float_labels"]
+
+
+def convert(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="module:factory or module:factory(name=value, ...); without a module, of the zoo."
+        ),
+    ],
+    weights: Annotated[
+        Path, typer.Option("--weights", "-w", help="State dict: safetensors, or of torch.save.")
+    ],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            "--data",
+            help="Train images calibrate where thresholds are not trained, test images judge: "
+            ".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .cyg file to write.")],
+    split: Annotated[
+        str | None, typer.Option(help="train or test: what accuracy is printed for.")
+    ] = None,
+    input_scale: Annotated[
+        str | None,
+        typer.Option(help="Float value of one pixel step; as trained, else 1/255 (digits 1/16)."),
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Per channel, after the scale; as trained, else 0.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help="Per channel, after the scale; as trained, else 1.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="Of four axes: nhwc or nchw.")] = "nhwc",
+    neuron: Annotated[str, typer.Option(help="gn, if or snm.")] = "gn",
+    tau: Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")] = 4,
+    steps: Annotated[int, typer.Option(help="The most time-steps that the file is made for.")] = 8,
+    bits: Annotated[
+        str, typer.Option(help="Of a weight, 2..8: one number, or by layer (8,fc2=4).")
+    ] = "8",
+    threshold: Annotated[str, typer.Option(help="exact or pow2.")] = "exact",
+    normalization: Annotated[
+        str | None,
+        typer.Option(help="layer, channel or neuron: thresholds from data, not the trained ones."),
+    ] = None,
+    percentile: Annotated[
+        float, typer.Option(help="Of the activations, where thresholds come from data.")
+    ] = 100.0,
+    calibration: Annotated[int, typer.Option(help="Train images to calibrate with.")] = 1000,
+    name: Annotated[
+        str | None, typer.Option(help="Of the network, in Verilog; from --out where left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a trained network and write the integer spiking network as one .cyg file.
+
+    Prints the accuracy of the torch network, of the spiking network in floats and of the integer
+    one for each number of time-steps, and warns where more steps lose accuracy.
+
+    Example: cygnet convert mlp -w mlp.safetensors --data mnist.npz --tau 4 --steps 4 -o mnist.cyg
+    """
+    one_of(neuron, "--neuron", ("gn", "if", "snm"))
+    one_of(threshold, "--threshold", ("exact", "pow2"))
+    one_of(layout, "--layout", ("nhwc", "nchw"))
+    if normalization is not None:
+        one_of(normalization, "--normalization", ("layer", "channel", "neuron"))
+    if not 0 < percentile <= 100:
+        raise CygnetError(f"--percentile: {percentile} must be in 0 < . <= 100")
+    if calibration < 1:
+        raise CygnetError(f"--calibration: {calibration} must be at least 1")
+    if not 1 <= steps <= 4096:
+        raise CygnetError(f"--steps: {steps} must be in 1..4096")
+    if not 1 <= tau <= 16:
+        raise CygnetError(f"--tau: {tau} must be in 1..16")
+    plain, named = _widths(bits)
+
+    from cygnet.conversion import to_spiking
+    from cygnet.models import build, load_weights
+    from cygnet.models.weights import read_notes
+    from cygnet.quantization import quantize
+    from cygnet.training import logits
+
+    network = build(model)
+    load_weights(network, weights)
+    train, test = _data(data, split, cast(Literal["nhwc", "nchw"], layout))
+    spec = _spec(train, read_notes(weights), input_scale, mean, std, layout)
+    say("converting", quiet=as_json)
+    spiking = to_spiking(
+        network,
+        train.x[:calibration],
+        input=spec,
+        neuron=cast(Literal["gn", "if", "snm"], neuron),
+        tau=tau,
+        normalization=cast(Any, normalization),
+        percentile=percentile,
+    )
+    integers = quantize(
+        spiking,
+        steps=steps,
+        name=_name(name, out),
+        bits={stage.name: plain for stage in spiking.folded} | named,
+        threshold=cast(Literal["exact", "pow2"], threshold),
+    )
+    save(integers, out)
+    with bar("torch network", quiet=as_json) as progress:
+        ann = logits(network, test, spec, progress=progress).argmax(dim=1).numpy()
+    found = _accuracies(integers, spiking, test, ann, steps, as_json)
+    warnings = falls([row["golden"] for row in found["steps"].values()])
+    if as_json:
+        print_json({"out": str(out), "network": integers.digest, **found, "warnings": warnings})
+        return
+    show(
+        f"{out}: {len(test)} test images, torch network {percent(found['ann'])}",
+        ["T", "spiking, float", "integers", "class as torch's"],
+        [
+            [t, percent(row["float"]), percent(row["golden"]), percent(row["agreement"])]
+            for t, row in found["steps"].items()
+        ],
+    )
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+
+def _accuracies(
+    integers: Network,
+    spiking: SpikingNetwork,
+    test: Dataset,
+    ann: NDArray[np.int64],
+    steps: int,
+    quiet: bool,
+) -> dict[str, Any]:
+    from cygnet.golden.values import run
+
+    with bar("spiking network, float", quiet=quiet) as progress:
+        floats = float_labels(spiking, test.x, steps, progress)
+    with bar("integers", quiet=quiet) as progress:
+        golden = run(
+            integers,
+            test.x.reshape(-1, *integers.input.shape),
+            steps=steps,
+            each_step=True,
+            progress=lambda done: progress(done, len(test)),
+        )
+    assert golden.after is not None
+    labels = golden.after.argmax(axis=2)
+    return {
+        "images": len(test),
+        "ann": accuracy(ann, test.y),
+        "steps": {
+            str(t + 1): {
+                "float": accuracy(floats[t], test.y),
+                "golden": accuracy(labels[t], test.y),
+                "agreement": accuracy(labels[t], ann),
+            }
+            for t in range(steps)
+        },
+    }
+
+
+def float_labels(
+    spiking: SpikingNetwork, x: NDArray[np.uint8], steps: int, progress: Any = None
+) -> NDArray[np.int64]:
+    """int64[T, n]: the class that the spiking network in floats gives after each time-step."""
+    import torch
+
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(x), 500):
+            part = spiking(spiking.input(x[start : start + 500]), steps)
+            parts.append(part.argmax(dim=2).numpy())
+            if progress is not None:
+                progress(min(start + 500, len(x)), len(x))
+    return np.concatenate(parts, axis=1)
+
+
+def falls(shares: list[float]) -> list[str]:
+    """A sentence for each number of time-steps that does worse than one step fewer."""
+    return [
+        f"accuracy falls from {percent(before)} at T = {t} to {percent(after)} at T = {t + 1}; "
+        f"more steps are not always better"
+        for t, (before, after) in enumerate(pairwise(shares), start=1)
+        if after < before
+    ]
+
+
+def _data(
+    data: list[str], split: str | None, layout: Literal["nhwc", "nchw"]
+) -> tuple[Dataset, Dataset]:
+    """Images to calibrate with, and images to judge with."""
+    from cygnet.data import load
+
+    wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
+    return load(data, prefer="train", layout=layout), load(data, split=wanted, layout=layout)
+
+
+def _spec(
+    train: Dataset,
+    notes: Mapping[str, Any],
+    scale: str | None,
+    mean: str | None,
+    std: str | None,
+    layout: str,
+) -> InputSpec:
+    """The input as the options say, else as the weights say that they were trained."""
+    from cygnet.data import input_spec, numbers
+
+    trained = notes.get("input", {})
+    given = trained.get("scale") if scale is None else numbers(scale, "--input-scale")
+    if isinstance(given, tuple):
+        if len(given) != 1:
+            raise CygnetError(f"--input-scale: {scale!r} must be one number")
+        given = given[0]
+    return input_spec(
+        train,
+        scale=given,
+        mean=trained.get("mean", ()) if mean is None else numbers(mean, "--mean"),
+        std=trained.get("std", ()) if std is None else numbers(std, "--std"),
+        layout=cast(Literal["nhwc", "nchw"], layout),
+    )
+
+
+def _widths(text: str) -> tuple[int, dict[str, int]]:
+    """``8``, or ``8,fc2=4``: the width of all layers, and those of the layers that are named."""
+    named: dict[str, int] = {}
+    plain = 8
+    for item in text.split(","):
+        layer, equals, width = item.rpartition("=")
+        (number,) = whole_numbers(width, "--bits")
+        if not 2 <= number <= 8:
+            raise CygnetError(f"--bits: {number} must be in 2..8")
+        if equals:
+            named[layer.strip()] = number
+        else:
+            plain = number
+    return plain, named
+
+
+def _name(name: str | None, out: Path) -> str:
+    """A name for Verilog, out of the file's where none is given."""
+    if name is None:
+        name = re.sub(r"[^a-z0-9]+", "_", out.stem.lower()).strip("_")[:40]
+        name = name if name[:1].isalpha() else f"network_{name}"[:40].rstrip("_")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise CygnetError(
+            f"--name: {name!r} must be lower-case letters, digits and underscores, "
+            "at most 40, a letter first"
+        )
+    return name
