@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -201,10 +201,8 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    console = Console()
-    # Not on a terminal, the width must not depend on where it runs.
-    width = None if console.is_terminal else int(os.environ.get("COLUMNS", "100"))
-    Console(width=width).print(table)
+    # Off a terminal, nothing may depend on where it runs.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -51,6 +51,8 @@ def demo(
 
     Example: cygnet demo -o build/demo
     """
+    import torch
+
     from cygnet.conversion import to_spiking
     from cygnet.data import digits, input_spec
     from cygnet.golden.values import run
@@ -59,6 +61,8 @@ def demo(
     from cygnet.quantization import quantize
     from cygnet.training import logits
 
+    # Layers this small gain nothing from more threads, and lose much where others compute too.
+    torch.set_num_threads(1)
     began = time.monotonic()
     train, test = digits("train"), digits("test")
     spec = input_spec(train)

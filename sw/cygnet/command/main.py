@@ -80,10 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(1, str(error))
     except CygnetError as error:
         _leave(2, str(error))
-    except BrokenPipeError:
-        # Whoever read the output has left, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _leave(1, f"a fault in Cygnet: {text} (set {_TRACEBACK}=1 to see where, and report it)")
