@@ -11,6 +11,8 @@
 // stream   1: the next frame follows at once; 0: it waits until the pipeline is empty
 // source, sink, source_length, sink_length, seed: stalls (0 none, 1 bursty, 2 one in length,
 //          3 every other clock)
+// junk     1: now and then a frame of a wrong length comes before the next; it must be dropped, and
+//          in_error be high for one clock
 // patience clocks without a transfer after which it gives up
 // waves, waves_first, waves_last: trace file and its range of cycles, where compiled in
 // coverage file for coverage points, where compiled in
@@ -87,7 +89,6 @@ class Stall {
         }
     }
 
-  private:
     uint64_t draw() {  // splitmix64
         uint64_t z = (state_ += 0x9e3779b97f4a7c15ull);
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -95,6 +96,7 @@ class Stall {
         return z ^ (z >> 31);
     }
 
+  private:
     int64_t kind_, length_;
     uint64_t state_;
     bool on_;
@@ -139,6 +141,8 @@ int main(int argc, char** argv) {
     const std::vector<uint8_t> frames = read_frames(first, count, values, beats);
     Stall source(number("source"), number("source_length", 8), 2 * seed);
     Stall sink(number("sink"), number("sink_length", 8), 2 * seed + 1);
+    Stall junk(0, 2, 3 * seed + 7);
+    const bool with_junk = number("junk");
     std::FILE* out = std::fopen(text("out").c_str(), "wb");
     if (!out) fail(2, "results cannot be written");
 
@@ -186,6 +190,8 @@ int main(int argc, char** argv) {
     int64_t receiving = 0, logit = 0;  // what is awaited next
     int64_t cycle = 0, moved = 0, empty_at = 0;
     bool shown = false, held = false;
+    int64_t junk_left = 0, junk_frames = 0, errors = 0;  // beats; frames; clocks of in_error
+    bool junk_decided = !with_junk;
     int64_t held_logit = 0;
     bool held_last = false;
     auto reported = std::chrono::steady_clock::now();
@@ -195,7 +201,22 @@ int main(int argc, char** argv) {
         if (!shown) {
             const bool stalled = source.next();
             const bool open = stream || beat > 0 || (receiving == sending && cycle >= empty_at);
-            if (sending < count && open && !stalled) {
+            if (!junk_decided && beat == 0 && sending < count) {
+                junk_decided = true;
+                if (junk.draw() % 4 == 0) {
+                    junk_left = 1 + junk.draw() % (2 * beats);
+                    if (junk_left == beats) ++junk_left;
+                    ++junk_frames;
+                }
+            }
+            if (junk_left > 0 && !stalled) {
+                uint8_t noise[kBeat];
+                for (uint8_t& byte : noise) byte = junk.draw();
+                put(top->in_data, noise);
+                top->in_last = junk_left == 1;
+                top->in_valid = 1;
+                shown = true;
+            } else if (junk_left == 0 && sending < count && open && !stalled) {
                 put(top->in_data, next);
                 top->in_last = beat == beats - 1;
                 top->in_valid = 1;
@@ -208,16 +229,24 @@ int main(int argc, char** argv) {
         top->clk = 0;
         top->eval();
         SHOW(cycle, 0);
-        if (shown && top->in_ready) {
+        if (shown && top->in_ready && junk_left > 0) {
+            --junk_left;
+            shown = false;
+            moved = cycle;
+        } else if (shown && top->in_ready) {
             if (beat == 0) accepted[sending] = cycle;
             next += kBeat;
             if (++beat == beats) {
                 beat = 0;
                 ++sending;
+                junk_decided = !with_junk;
             }
             shown = false;
             moved = cycle;
         }
+#ifdef IN_ERROR_WIDTH
+        errors += top->in_error;
+#endif
         if (top->out_valid) {
             const int64_t value = get(top->out_logit, OUT_LOGIT_WIDTH);
             if (held && (value != held_logit || !!top->out_last != held_last))
@@ -266,6 +295,12 @@ int main(int argc, char** argv) {
         top->eval();
         SHOW(cycle, 1);
     }
+#ifdef IN_ERROR_WIDTH
+    if (errors != junk_frames)
+        fault(count - 1, cycle,
+              "in_error came " + std::to_string(errors) + " times for " +
+                  std::to_string(junk_frames) + " frames of a wrong length");
+#endif
     top->final();
 #if VM_TRACE
     if (waves) trace.close();

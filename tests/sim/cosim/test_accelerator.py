@@ -12,8 +12,9 @@ import pytest
 
 from cygnet.cosim import accelerator
 from cygnet.cosim.accelerator import Prediction
-from cygnet.cosim.bench import run_job, simulators
+from cygnet.cosim.bench import CaseReport, run_job, simulators
 from cygnet.cosim.case import BenchError, Case
+from cygnet.cosim.coverage import handshake_bins
 from cygnet.cosim.stalls import PROFILES, Stall
 from cygnet.errors import MismatchError
 from cygnet.gateware.verilog import generate, top_name
@@ -57,8 +58,8 @@ def prediction(made: Callable[[], Small], count: int, seed: int) -> Prediction:
     return accelerator.predict(network, hardware, dense_frames(network, count, seed=seed))
 
 
-def run(found: Prediction, cases: list[Case], simulator: str, folder: Path) -> None:
-    run_job(
+def run(found: Prediction, cases: list[Case], simulator: str, folder: Path) -> list[CaseReport]:
+    return run_job(
         accelerator.job(found.network, found.hardware, cases),
         generate(found.network, found.hardware),
         top=top_name(found.network),
@@ -93,7 +94,17 @@ def test_cocotb(made: Callable[[], Small], simulator: str, tmp_path: Path) -> No
         accelerator.case(f"{source} to {sink}", found, source=source, sink=sink, seed=seed)
         for seed, (source, sink) in enumerate(stalls, 35)
     ]
-    run(found, cases, simulator, tmp_path)
+    reports = run(found, cases, simulator, tmp_path)
+    bins = handshake_bins(reports, streams={"in": "pixels", "out": "logits"})
+    print(bins.report())
+    # Ready falls only with a transfer; that it rises in the very clock of a new valid is chance.
+    assert set(bins.holes) <= {
+        "pixels: empty then held",
+        "pixels: empty then idle",
+        "pixels: idle then transfer",
+    }
+    labels = [report.values["out"]["label"] for report in reports if "reset" not in report.name]
+    assert {label for counts in labels for label in counts} >= set(found.labels.tolist())
 
 
 @pytest.mark.parametrize(
@@ -126,6 +137,18 @@ def test_harness(made: Callable[[], Small], back_to_back: bool, tmp_path: Path) 
         )
         assert np.array_equal(result.logits, found.logits)
         assert np.array_equal(result.labels, found.labels)
+
+
+@pytest.mark.parametrize("stall", PROFILES, ids=str)
+def test_frames_of_a_wrong_length_are_dropped(stall: Stall, tmp_path: Path) -> None:
+    found = prediction(gn, 100, seed=51)
+    images = write_images(tmp_path, found.network, found.hardware)
+    compiled = accelerator.simulator(found.network, found.hardware, images)
+    result = compiled.run(
+        found.frames, back_to_back=True, source=stall, sink=stall, seed=52, options=("junk=1",)
+    )
+    assert np.array_equal(result.logits, found.logits)
+    assert np.array_equal(result.labels, found.labels)
 
 
 def test_harness_catches(tmp_path: Path) -> None:
