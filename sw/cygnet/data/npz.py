@@ -9,7 +9,7 @@ import tokenize
 import zipfile
 import zlib
 from types import TracebackType
-from typing import IO, Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -69,13 +69,20 @@ class Archive:
         """
         try:
             member = self._zip.getinfo(f"{name}.npy")
-            with self._zip.open(member) as stream:
+            with cast(zipfile.ZipExtFile, self._zip.open(member)) as stream:
                 shape, fortran, dtype = _header(stream)
                 if not (dtype == np.uint8 if kinds == "u1" else dtype.kind in kinds):
                     say = "uint8" if kinds == "u1" else "integers"
                     raise CygnetError(f"{self._path}: {name} is of {dtype}; give {say}")
-                self._check(name, member, stream.tell(), math.prod(shape) * dtype.itemsize)
-                data = stream.read()
+                size = math.prod(shape) * dtype.itemsize
+                self._check(name, member, stream.tell(), size)
+                data = bytearray(size)
+                got = 0
+                # The last read, of nothing, is what makes zipfile compare the checksum.
+                while count := stream.readinto(memoryview(data)[got:] or bytearray(1)):
+                    got += count
+            if got != size:
+                raise ValueError("too short")
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -106,7 +113,7 @@ class Archive:
             raise ValueError("sizes disagree")
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(stream: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(stream)
     if version == (1, 0):
         return npy.read_array_header_1_0(stream)
