@@ -51,7 +51,7 @@ def to_model(data: Tensor | NDArray, spec: InputSpec, shape: tuple[int, ...]) ->
     :returns: float64[n, *shape]
     :raises CygnetError: the data does not have the shape that ``spec`` says
     """
-    values = torch.as_tensor(np.asarray(data) if not isinstance(data, Tensor) else data)
+    values = _tensor(data)
     height, width, channels = spec.shape
     size = height * width * channels
     if not values.ndim or values.numel() != len(values) * size:
@@ -82,6 +82,11 @@ def to_model(data: Tensor | NDArray, spec: InputSpec, shape: tuple[int, ...]) ->
     return values.reshape(-1, *shape).contiguous()
 
 
+def _tensor(data: Tensor | NDArray) -> Tensor:
+    # torch warns of arrays that must not be written, though nothing here writes.
+    return data if isinstance(data, Tensor) else torch.from_numpy(np.require(data, None, "W"))
+
+
 def batches(
     data: Batches, spec: InputSpec, shape: tuple[int, ...], *, size: int = 128
 ) -> list[Tensor]:
@@ -93,8 +98,7 @@ def batches(
     parts = [data] if isinstance(data, (Tensor, np.ndarray)) else list(data)
     result = []
     for part in parts:
-        values = torch.as_tensor(part)
-        result += list(values.split(size))
+        result += list(_tensor(part).split(size))
     if not sum(map(len, result)):
         raise CygnetError("the calibration data is empty; give it some training images")
     return result

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
+from cygnet.quantization.finetune import Finetuning, finetune
 from cygnet.quantization.neurons import ThresholdForm
 from cygnet.quantization.quantize import quantize
 
-__all__ = ["ThresholdForm", "quantize"]
+__all__ = ["Finetuning", "ThresholdForm", "finetune", "quantize"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cygnet.conversion.folded import Stage
+from cygnet.conversion.folded import FoldedNetwork, Stage
 from cygnet.conversion.refusals import pair
 from cygnet.conversion.spiking import SpikingNetwork
 from cygnet.errors import ConversionError, CygnetError
@@ -39,7 +39,7 @@ from cygnet.quantization.units import (
     unit_weight,
 )
 
-__all__ = ["quantize"]
+__all__ = ["bit_widths", "quantize"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def quantize(
     """
     if threshold not in ("exact", "pow2"):
         raise ValueError(f"threshold must be 'exact' or 'pow2', not {threshold!r}")
-    widths = _widths(network, bits)
+    widths = bit_widths(network.folded, bits)
     spec = network.spec
     units: dict[int, Unit] = {INPUT: input_unit(spec, network.folded.shape)}
     layers = []
@@ -135,8 +135,9 @@ def quantize(
         raise ConversionError(f"the integer network is not valid: {error}") from None
 
 
-def _widths(network: SpikingNetwork, bits: int | Mapping[str, int]) -> dict[str, int]:
-    names = [stage.name for stage in network.folded]
+def bit_widths(folded: FoldedNetwork, bits: int | Mapping[str, int]) -> dict[str, int]:
+    """Width of the weights of every layer, by its name; 8 where ``bits`` does not name it."""
+    names = [stage.name for stage in folded]
     given = dict.fromkeys(names, bits) if isinstance(bits, int) else dict(bits)
     for name, width in given.items():
         if name not in names:

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cygnet.conversion import to_spiking
+from cygnet.errors import ConversionError
+from cygnet.golden.values import run
+from cygnet.network import InputSpec
+from cygnet.neurons import QCFS
+from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
+from cygnet.quantization.finetune import QuantizedTraining
+
+SPEC = InputSpec("pixels", (8, 8, 2), scale=1 / 255, mean=(0.0, 0.2), std=(0.5, 0.4))
+
+
+class Residual(nn.Module):
+    """Identity and projection shortcuts, pooling, a grouped first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(9)
+        self.stem = nn.Conv2d(2, 4, 3, groups=2)
+        self.a = nn.Conv2d(4, 4, 3, padding=1)
+        self.b = nn.Conv2d(4, 6, 3, 2, padding=1)
+        self.skip = nn.Conv2d(4, 6, 1, 2)
+        self.acts = nn.ModuleList(QCFS(4, 0.5 + 0.2 * i) for i in range(3))
+        self.pool = nn.AvgPool2d(3)
+        self.out = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.acts[0](self.stem(x))
+        x = self.acts[1](self.a(x) + x)
+        x = self.acts[2](self.skip(x) + self.b(x))
+        return self.out(self.pool(x).flatten(1))  # type: ignore[no-any-return]
+
+
+def images(count: int) -> np.ndarray:
+    """Smooth images, so that a network has something to tell apart."""
+    rng = np.random.default_rng(4)
+    coarse = rng.integers(0, 256, (count, 2, 2, 2))
+    return coarse.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("threshold", ["exact", "pow2"])
+@pytest.mark.parametrize("bits", [8, 4, {"stem": 8, "a": 3, "b": 4, "out": 6}])
+def test_the_training_network_is_the_integer_network(
+    bits: int | dict[str, int], threshold: ThresholdForm
+) -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC)
+    training = QuantizedTraining(spiking, bits=bits, threshold=threshold).double()
+    x = images(40)
+    network = quantize(spiking, steps=1, bits=bits, threshold=threshold)
+    expected = run(network, x, steps=1).logits * network.logit_scale
+    got = training(spiking.input(x)).detach().numpy()
+    # The first layer has no padding here, so that nothing but ties may differ.
+    near = np.isclose(got, expected, atol=1e-9).all(axis=1)
+    assert near.mean() >= 0.95
+    plain = spiking(spiking.input(x), 1)[0].numpy()
+    assert not np.allclose(plain, expected, atol=1e-3)
+
+
+def test_finetuning_mends_few_bits_and_leaves_the_network_alone() -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC)
+    x = images(600)
+    train, test = x[:500], x[500:]
+    wanted = spiking(spiking.input(test), 1)[0]
+    before = [parameter.clone() for parameter in spiking.folded.parameters()]
+
+    def error(network: object) -> float:
+        integer = quantize(network, steps=1, bits=3)  # type: ignore[arg-type]
+        logits = torch.from_numpy(run(integer, test, steps=1).logits) * integer.logit_scale
+        return float((logits.softmax(1) - wanted.softmax(1)).square().mean())
+
+    seen: list[tuple[int, int]] = []
+    tuned = finetune(
+        spiking,
+        train,
+        bits=3,
+        options=Finetuning(epochs=4, batch=50, learning_rate=3e-3),
+        progress=lambda done, total, loss: seen.append((done, total)),
+    )
+    assert error(tuned) < 0.75 * error(spiking)
+    assert seen[-1] == (40, 40)
+    assert all(torch.equal(a, b) for a, b in zip(before, spiking.folded.parameters(), strict=True))
+
+
+def test_the_seed_settles_it() -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC)
+    options = Finetuning(epochs=1, batch=8, augment=("shift", "flip"), seed=5)
+    one, two = (finetune(spiking, images(24), bits=4, options=options) for _ in range(2))
+    for a, b in zip(one.folded.parameters(), two.folded.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"neuron": "if"},
+            "layer 'stem': a fine-tune needs group neurons with one threshold a layer; use neuron "
+            "'gn' and layer-wise normalization",
+        ),
+        ({"tau": 8}, "layer 'stem': has 4 levels but 8 members; convert with tau equal to L"),
+    ],
+)
+def test_refusals(options: dict, message: str) -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC, **options)
+    with pytest.raises(ConversionError, match=f"^{re.escape(message)}$"):
+        finetune(spiking, images(8), bits=4)
