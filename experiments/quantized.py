@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy of the integer network against the float one, at several widths of a weight.
+
+For each width, with exact thresholds and with powers of two: the integer group-neuron network as
+it is quantised, and where asked for after a short fine-tune on training images without labels.
+Also the share of test images whose class is that of the torch network in float32.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from common import Setup, options, prepare, report, whole_numbers
+
+from cygnet.conversion import SpikingNetwork, accuracy_by_step, logits_by_step, to_spiking
+from cygnet.data import load
+from cygnet.errors import ConversionError
+from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
+from cygnet.quantization.integer_module import integer_logits
+from cygnet.training import logits
+
+
+def judge(
+    setup: Setup,
+    spiking: SpikingNetwork,
+    classes: torch.Tensor,
+    *,
+    bits: int,
+    form: ThresholdForm,
+    steps: list[int],
+) -> dict[str, Any]:
+    """Accuracy at each T, and agreement with the torch network's classes at T = 1."""
+    try:
+        network = quantize(spiking, steps=max(steps), bits=bits, threshold=form)
+    except ConversionError as error:
+        return {"refused": str(error)}
+    found = integer_logits(
+        network,
+        setup.images.x,
+        steps=max(steps),
+        device=setup.device,
+        batch=setup.arguments.batch,
+    )
+    accuracy = accuracy_by_step(found, setup.images.y)
+    agree = (found[0].argmax(1) == classes).double().mean()
+    return {"accuracy": [accuracy[step - 1] for step in steps], "agree": float(agree)}
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--tau", type=int, default=4)
+    parser.add_argument("--steps", default="1,2,4,8")
+    parser.add_argument("--bits", default="8,6,4,3")
+    parser.add_argument("--finetune", default="4,3", help="widths that are fine-tuned too")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--augment", default="", help="as for cygnet train, with commas between")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    setup = prepare(arguments)
+    steps = whole_numbers(arguments.steps)
+    source = logits(setup.model.to(setup.device), setup.images, setup.spec, device=setup.device)
+    setup.model.cpu()
+    classes = source.argmax(1)
+    spiking = to_spiking(setup.folded, None, input=setup.spec, tau=arguments.tau)
+    spiking.to(setup.device)
+    floats = logits_by_step(spiking, setup.images.x, max(steps), batch=arguments.batch)
+    spiking.cpu()
+    accuracy = accuracy_by_step(floats, setup.images.y)
+    truth = torch.from_numpy(setup.images.y)
+    results: dict[str, Any] = {
+        "tau": arguments.tau,
+        "steps": steps,
+        "ann": float((classes == truth).double().mean()),
+        "float": [accuracy[step - 1] for step in steps],
+        "float_agrees": float((floats[0].argmax(1) == classes).double().mean()),
+        "integer": [],
+    }
+    print("ann", results["ann"], "float", results["float"], results["float_agrees"], flush=True)
+    training = None
+    tuned_widths = whole_numbers(arguments.finetune) if arguments.finetune else []
+    for bits in whole_numbers(arguments.bits):
+        forms: tuple[ThresholdForm, ...] = ("exact", "pow2")
+        for form in forms:
+            row = {"bits": bits, "threshold": form, "finetuned": False}
+            row |= judge(setup, spiking, classes, bits=bits, form=form, steps=steps)
+            results["integer"].append(row)
+            print(row, flush=True)
+            if bits not in tuned_widths:
+                continue
+            if training is None:
+                training = load(arguments.train, prefer="train").x[: arguments.tune_images]
+            tuned = finetune(
+                spiking,
+                training,
+                bits=bits,
+                threshold=form,
+                options=Finetuning(
+                    epochs=arguments.epochs,
+                    learning_rate=arguments.learning_rate,
+                    augment=[name for name in arguments.augment.split(",") if name],
+                    seed=arguments.seed,
+                ),
+                device=setup.device,
+            )
+            row = {"bits": bits, "threshold": form, "finetuned": True}
+            row |= judge(setup, tuned, classes, bits=bits, form=form, steps=steps)
+            results["integer"].append(row)
+            print(row, flush=True)
+    report(setup, began, results)
+
+
+if __name__ == "__main__":
+    main()
