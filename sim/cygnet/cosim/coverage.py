@@ -191,8 +191,8 @@ UNREACHABLE: tuple[tuple[str, str], ...] = (
         "the bench of the core alone stalls it",
     ),
     (
-        r"\.layer\w+\.\w*buffer .*if \(_4\) begin$",
-        "rows of spikes are as many as neurons; only a source of pixels can send too many",
+        r"\.layer\w+(\.\w+)* \w*ready(_\d+)?$",
+        "the readies on the way of the spikes: high for the same reason, once a frame is let in",
     ),
 )
 """What an accelerator's points look like that no input can reach (instance, then signal or line),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Difference:
     cycle: int
     expected: int
     got: int
+
+    def shifted(self, first: int) -> Difference:
+        """The same where the frames that ran began with number ``first``."""
+        return dataclasses.replace(self, image=self.image + first)
 
     def __str__(self) -> str:
         return (

@@ -41,6 +41,7 @@ class Verification:
     :param images: n
     :param mismatches: images of which a logit, the label or a cycle differs
     :param first: what differs first, in words; empty where nothing does
+    :param image: the first image that differs, or None
     :param labels: int64[n], of the RTL
     :param latency: mean cycles from first beat to last logit, from an idle pipeline
     :param latency_max: the longest of them
@@ -52,6 +53,7 @@ class Verification:
     images: int
     mismatches: int
     first: str
+    image: int | None
     labels: NDArray[np.int64]
     latency: float
     latency_predicted: float
@@ -92,13 +94,15 @@ def verify(
         | (together.finished != np.concatenate(finished)),
     }
     wrong = {what: found.reshape(total, -1).any(axis=1) for what, found in differences.items()}
+    any_wrong = np.any(list(wrong.values()), axis=0)
+    image = int(any_wrong.argmax()) if any_wrong.any() else None
     return Verification(
         images=total,
-        mismatches=int(np.any(list(wrong.values()), axis=0).sum()),
-        first=next(
-            (f"{what} of image {found.argmax()}" for what, found in wrong.items() if found.any()),
-            "",
-        ),
+        mismatches=int(any_wrong.sum()),
+        first=""
+        if image is None
+        else next(f"{what} of image {image}" for what, found in wrong.items() if found[image]),
+        image=image,
         labels=together.labels,
         latency=float(alone.latency.mean()),
         latency_predicted=float(idle.latency.mean()),

@@ -49,12 +49,20 @@ def sim(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to keep Verilog and images in.")
     ] = None,
+    waves: Annotated[
+        Path | None,
+        typer.Option(
+            help="Waveform of the first three images to write (.fst), with views for GTKWave "
+            "(.gtkw) and Surfer (.sucl) beside it; for one T."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the Verilog on images; every logit, label and cycle must equal the golden model's.
 
     Each image is sent twice: from an idle pipeline, which gives the latency, and back to back,
-    which gives the interval. Exit code 1 where anything differs.
+    which gives the interval. Exit code 1 where anything differs: the message names the first
+    neuron that does, and a waveform of the clocks around it is left in --out, or here.
 
     Example: cygnet sim mnist.cyg --data mnist.npz --steps 1 --lanes 16 --beat 8
     """
@@ -67,14 +75,19 @@ def sim(
     if workers < 0:
         raise CygnetError(f"--workers: {workers} must be at least 0")
     x, y = images(data, split, limit, loaded, network)
+    chosen = step_list(steps, loaded, network)
+    if waves is not None and len(chosen) > 1:
+        raise CygnetError(f"--waves: of one T, not of {steps}; give --steps one number")
     found = {}
+    wrong = ""
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        for t in step_list(steps, loaded, network):
+        for t in chosen:
             config = hardware(loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core)
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)
+            text = write_accelerator(loaded, config, folder)
             compiled = VerilatorSimulator(
-                write_accelerator(loaded, config, folder),
+                text,
                 top=top_name(loaded),
                 images=folder,
                 classes=loaded.classes,
@@ -84,6 +97,18 @@ def sim(
                 prediction = predict(loaded, config, x, progress=progress)
             with bar(f"T = {t}: RTL", quiet=as_json) as progress:
                 found[t] = verify(compiled, prediction, progress=progress)
+            if waves is not None:
+                from cygnet.cosim.waves import record
+
+                say("writing the waveform", quiet=as_json)
+                record(loaded, config, text, folder, prediction.frames[:3], waves)
+            image = found[t].image
+            if image is not None and not wrong:
+                from cygnet.cosim.diagnose import diagnose
+
+                say(f"T = {t}: looking for the first neuron that differs", quiet=as_json)
+                where = (out or Path()) / f"mismatch-t{t}.fst"
+                wrong = diagnose(prediction, text, folder, image, where)
     if as_json:
         print_json(
             {
@@ -140,5 +165,5 @@ def sim(
         if one.mismatches:
             raise MismatchError(
                 f"T = {t}: RTL and golden model differ in {one.mismatches} of {len(x)} images, "
-                f"first in the {one.first}"
+                f"first in the {one.first}: {wrong}"
             )

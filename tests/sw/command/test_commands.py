@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import pytest
 from cygnet.command import demo as demo_module
 from cygnet.command.convert import falls
 from cygnet.command.demo import demo
+from cygnet.cosim import diagnose as diagnose_module
 from cygnet.data import digits
 from cygnet.gateware.verilog import generate
 from cygnet.golden.values import run
@@ -199,18 +201,25 @@ def test_sim_and_its_exit_code(
 
     def spoilt(network: Any, hardware: Any, folder: Path) -> str:
         text = written(network, hardware, folder)
-        bias = folder / "layer_5_bias.mem"
+        bias = folder / "layer_3_bias.mem"
         lines = bias.read_text().splitlines()
-        lines[4] = f"{int(lines[4], 16) ^ 1:0{len(lines[4])}x}"
+        lines[4] = f"{int(lines[4], 16) ^ 1 << 4 * len(lines[4]) - 6:0{len(lines[4])}x}"
         bias.write_text("\n".join(lines) + "\n")
         return text
 
     monkeypatch.setattr(module, "write_accelerator", spoilt)
-    outcome = call(*common)
-    assert outcome.code == 1
-    assert "RTL and golden model differ in 40 of 40 images, first in the logits of image 0" in (
-        outcome.err
+    recorded: list[Path] = []
+    monkeypatch.setattr(
+        diagnose_module, "record", lambda *args, **options: recorded.append(args[5])
     )
+    outcome = call(*common, "-o", tmp_path)
+    assert outcome.code == 1
+    assert re.search(
+        r"T = 2: RTL and golden model differ in \d+ of 40 images, first in the logits of image "
+        r"\d+: image \d+, layer layer_3, neuron 4, step [12], cycle \d+: expected \d, got \d ",
+        outcome.err,
+    )
+    assert recorded == [tmp_path / "mismatch-t2.fst"]
 
 
 def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
