@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--steps", default="1,2,4,8")
     parser.add_argument("--bits", default="8,6,4,3")
     parser.add_argument("--finetune", default="4,3", help="widths that are fine-tuned too")
+    parser.add_argument("--thresholds", default="exact,pow2")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -85,6 +86,8 @@ def main() -> None:
     for bits in whole_numbers(arguments.bits):
         forms: tuple[ThresholdForm, ...] = ("exact", "pow2")
         for form in forms:
+            if form not in arguments.thresholds.split(","):
+                continue
             row = {"bits": bits, "threshold": form, "finetuned": False}
             row |= judge(setup, spiking, classes, bits=bits, form=form, steps=steps)
             results["integer"].append(row)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from torch import Tensor, nn
 
 from cygnet import neurons
 from cygnet.conversion import (
-    METHODS,
     FoldedNetwork,
     SpikingNetwork,
     accuracy_by_step,
+    baselines,
     calibrate_potentials,
     falls,
     fold,
@@ -23,7 +24,7 @@ from cygnet.conversion import (
     to_spiking,
 )
 from cygnet.conversion.baselines import COS, OPI, QCFS, RMP, SRP, GroupNeuron, SignedNeuron
-from cygnet.errors import ConversionError
+from cygnet.errors import ConversionError, CygnetError
 from cygnet.network import InputSpec
 
 SPEC = InputSpec("pixels", (1, 1, 12), scale=1 / 255)
@@ -193,9 +194,35 @@ def test_own_methods() -> None:
         assert torch.equal(method.run(network, network.input(x), 3), expected(network.input(x), 3))
 
 
-def test_every_method_is_listed() -> None:
-    names = {make().name for make in METHODS.values()}
-    assert names == {"GN", "SNM", "RMP", "QCFS", "OPI", "SRP", "COS"}
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gn", GroupNeuron(4)),
+        ("gn12", GroupNeuron(12)),
+        ("qcfs", QCFS()),
+        ("rmp", RMP()),
+        ("opi", OPI(100.0)),
+        ("opi99.9", OPI(99.9)),
+        ("srp7", SRP(tau=7)),
+        ("cos8", COS(rho=8)),
+        ("snm", SignedNeuron("neuron", "snm")),
+        ("snm-layer", SignedNeuron("layer", "snm")),
+        ("if", SignedNeuron("neuron", "if")),
+        ("if-layer", SignedNeuron("layer", "if")),
+    ],
+)
+def test_names_of_methods(name: str, expected: object) -> None:
+    assert baselines.method(name) == expected
+
+
+@pytest.mark.parametrize("name", ["lif", "gn4x", "opi1.2.3", ""])
+def test_unknown_methods(name: str) -> None:
+    message = (
+        f"method {name!r} must be one of gnN, qcfs, rmp, opiP, srpN, cosN, snm, snm-layer, if, "
+        "if-layer"
+    )
+    with pytest.raises(CygnetError, match=f"^{re.escape(message)}$"):
+        baselines.method(name)
 
 
 def test_evaluation() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cygnet.conversion import SpikingNetwork
     from cygnet.data import Dataset
 
-__all__ = ["convert", "falls", "float_labels"]
+__all__ = ["convert", "falls", "float_labels", "trained_input"]
 
 
 def convert(
@@ -119,7 +119,7 @@ def convert(
     network = build(model)
     load_weights(network, weights)
     train, test = _data(data, split, cast(Literal["nhwc", "nchw"], layout))
-    spec = _spec(train, read_notes(weights), input_scale, mean, std, layout)
+    spec = trained_input(train, read_notes(weights), input_scale, mean, std, layout)
     say("converting", quiet=as_json)
     spiking = to_spiking(
         network,
@@ -229,7 +229,7 @@ def _data(
     return load(data, prefer="train", layout=layout), load(data, split=wanted, layout=layout)
 
 
-def _spec(
+def trained_input(
     train: Dataset,
     notes: Mapping[str, Any],
     scale: str | None,

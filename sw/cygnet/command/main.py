@@ -19,6 +19,8 @@ COMMANDS = {
     "demo": "The whole way on scikit-learn's digits, in two minutes.",
     "train": "Train a network and write its weights.",
     "convert": "A trained network to an integer spiking network, one .cyg file.",
+    "compare": "Accuracy of the papers' methods on one trained network.",
+    "trace": "One image through every form of a network, layer by layer.",
     "eval": "Accuracy of a .cyg file for each number of time-steps.",
     "image": "Memory images of an accelerator, and their manifest.",
     "verilog": "Verilog of an accelerator.",

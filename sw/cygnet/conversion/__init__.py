@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from cygnet.conversion.baselines import METHODS, Method
+from cygnet.conversion.baselines import METHODS, Method, method
 from cygnet.conversion.evaluation import accuracy_by_step, falls, logits_by_step
 from cygnet.conversion.extraction import fold
 from cygnet.conversion.folded import FoldedNetwork, Shortcut, Stage
@@ -28,6 +28,7 @@ __all__ = [
     "falls",
     "fold",
     "logits_by_step",
+    "method",
     "observed_thresholds",
     "to_model",
     "to_spiking",

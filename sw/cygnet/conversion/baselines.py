@@ -7,6 +7,7 @@ All use direct coding, soft reset and an accumulating last layer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -25,11 +26,22 @@ from cygnet.conversion.normalization import (
 )
 from cygnet.conversion.sequences import Sequences
 from cygnet.conversion.spiking import NeuronKind, SpikingNetwork, make_neuron, to_spiking
-from cygnet.errors import ConversionError
+from cygnet.errors import ConversionError, CygnetError
 from cygnet.network import InputSpec
 from cygnet.neurons import SpikingNeuron
 
-__all__ = ["COS", "METHODS", "OPI", "QCFS", "RMP", "SRP", "GroupNeuron", "Method", "SignedNeuron"]
+__all__ = [
+    "COS",
+    "METHODS",
+    "OPI",
+    "QCFS",
+    "RMP",
+    "SRP",
+    "GroupNeuron",
+    "Method",
+    "SignedNeuron",
+    "method",
+]
 
 
 class Method(Protocol):
@@ -265,13 +277,34 @@ class COS(QCFS):
             sequences.put(number, [neuron(current) for current in currents])
 
 
-METHODS: dict[str, Callable[[], Method]] = {
-    "gn": GroupNeuron,
-    "snm": SignedNeuron,
-    "rmp": RMP,
-    "qcfs": QCFS,
-    "opi": OPI,
-    "srp": SRP,
-    "cos": COS,
-}
-"""Name on the command line, and what makes the method with its defaults."""
+METHODS: tuple[tuple[str, str, Callable[[str], Method]], ...] = (
+    (r"gn(\d*)", "gnN", lambda n: GroupNeuron(int(n or 4))),
+    (r"qcfs()", "qcfs", lambda _: QCFS()),
+    (r"rmp()", "rmp", lambda _: RMP()),
+    (r"opi([\d.]*)", "opiP", lambda p: OPI(float(p or 100))),
+    (r"srp(\d*)", "srpN", lambda n: SRP(tau=int(n or 4))),
+    (r"cos(\d*)", "cosN", lambda n: COS(rho=int(n or 4))),
+    (r"snm()", "snm", lambda _: SignedNeuron("neuron", "snm")),
+    (r"snm-layer()", "snm-layer", lambda _: SignedNeuron("layer", "snm")),
+    (r"if()", "if", lambda _: SignedNeuron("neuron", "if")),
+    (r"if-layer()", "if-layer", lambda _: SignedNeuron("layer", "if")),
+)
+"""(pattern, how it is written, what it makes) of every name that :func:`method` takes."""
+
+
+def method(name: str) -> Method:
+    """The method of a name: ``gnN`` (N members), ``qcfs``, ``rmp``, ``opiP`` (P-th percentile),
+    ``srpN`` and ``cosN`` (N steps before those that count), ``snm`` and ``if`` (neuron-wise),
+    ``snm-layer`` and ``if-layer``.
+
+    :raises CygnetError: no such method
+    """
+    for pattern, _, make in METHODS:
+        match = re.fullmatch(pattern, name)
+        if match is not None:
+            try:
+                return make(match.group(1))
+            except ValueError:
+                break
+    written = ", ".join(form for _, form, _ in METHODS)
+    raise CygnetError(f"method {name!r} must be one of {written}")
