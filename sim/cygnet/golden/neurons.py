@@ -56,10 +56,11 @@ class Population:
         """Take these arrays as the state; the next step writes to them."""
         self.v, self.m = v, m
 
-    def step(self, u: Array) -> NDArray[np.int8]:
+    def step(self, u: Array, *, last: bool = False) -> NDArray[np.int8]:
         """The counts (amplitude not counted in) of one time-step; ``v`` and ``m`` move on.
 
         :param u: currents [n, h, w, c]
+        :param last: no step follows, and the state may be left undefined
         :returns: int8[n, h, w, c], overwritten by the next step
         """
         neurons, n, enabled = self.neurons, len(self.v), self.neurons.enabled
@@ -78,8 +79,11 @@ class Population:
         for level in self.levels[1:]:
             np.greater_equal(v, level[:n], out=above)
             np.add(c, above.view(np.int8), out=c)
-        if enabled is not None and before is not None:
+        if enabled is not None:
             c *= enabled
+        if last:
+            return c
+        if enabled is not None and before is not None:
             np.copyto(v, before, where=~np.broadcast_to(enabled, v.shape))
         np.copyto(spent, c)
         np.multiply(spent, self.reset[:n], out=spent)

@@ -226,7 +226,8 @@ class _Worker:
         population.begin(images)
         for t in range(self.steps):
             # Pixels are the same at every step, and so is their current: there is only one.
-            np.copyto(events[t], population.step(currents[t % len(currents)]))
+            last = t == self.steps - 1 and not record
+            np.copyto(events[t], population.step(currents[t % len(currents)], last=last))
             if amplitude is not None:
                 events[t] *= amplitude
             if states is not None:
