@@ -123,7 +123,8 @@ def convert(
     say("converting", quiet=as_json)
     spiking = to_spiking(
         network,
-        train.x[:calibration],
+        # A copy: torch warns of arrays that it may not write to.
+        train.x[:calibration].copy(),
         input=spec,
         neuron=cast(Literal["gn", "if", "snm"], neuron),
         tau=tau,
@@ -202,7 +203,7 @@ def float_labels(
     parts = []
     with torch.inference_mode():
         for start in range(0, len(x), 500):
-            part = spiking(spiking.input(x[start : start + 500]), steps)
+            part = spiking(spiking.input(x[start : start + 500].copy()), steps)
             parts.append(part.argmax(dim=2).numpy())
             if progress is not None:
                 progress(min(start + 500, len(x)), len(x))

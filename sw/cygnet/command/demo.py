@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from cygnet.cosim.verify import Verification
     from cygnet.data import Dataset
-    from cygnet.network import InputSpec, Network
+    from cygnet.network import Network
 
-__all__ = ["demo"]
+__all__ = ["demo", "trained"]
 
 STEPS = (1, 2, 4)
 """T of the RTL."""
@@ -56,7 +56,7 @@ def demo(
     from cygnet.conversion import to_spiking
     from cygnet.data import digits, input_spec
     from cygnet.golden.values import run
-    from cygnet.models import mlp, save_weights
+    from cygnet.models import save_weights
     from cygnet.network_file import save
     from cygnet.quantization import quantize
     from cygnet.training import logits
@@ -64,10 +64,9 @@ def demo(
     # Layers this small gain nothing from more threads, and lose much where others compute too.
     torch.set_num_threads(1)
     began = time.monotonic()
-    train, test = digits("train"), digits("test")
-    spec = input_spec(train)
-    model = mlp(inputs=64, hidden=(64, 64), levels=TAU)
-    _train(model, train, spec, seed, as_json)
+    test = digits("test")
+    spec = input_spec(test)
+    model = trained(seed, quiet=as_json)
     save_weights(out / "digits.safetensors", model.state_dict())
     ann = logits(model, test, spec)
 
@@ -104,21 +103,27 @@ def demo(
             )
 
 
-def _train(model: nn.Module, train: Dataset, spec: InputSpec, seed: int, quiet: bool) -> None:
+def trained(seed: int = 0, *, quiet: bool = False) -> nn.Module:
+    """A 64-64-64-10 QCFS network, trained on the digits in seconds."""
     import torch
 
+    from cygnet.data import digits, input_spec
+    from cygnet.models import mlp
     from cygnet.training import Recipe
     from cygnet.training import train as run
     from cygnet.training.loop import Progress
 
+    train = digits("train")
     recipe = Recipe(epochs=60, batch=64, learning_rate=0.1, validation=0.1, seed=seed)
     torch.manual_seed(seed)
+    model = mlp(inputs=64, hidden=(64, 64), levels=TAU)
     with bar("training, epochs", quiet=quiet) as progress:
 
         def step(at: Progress) -> None:
             progress(at.epoch, at.epochs)
 
-        run(model, train, spec, recipe, progress=step)
+        run(model, train, input_spec(train), recipe, progress=step)
+    return model
 
 
 def _outputs(spiking: Any, test: Dataset) -> NDArray[np.float64]:
