@@ -26,16 +26,24 @@ class LayerHardware:
 
     :param lanes: outputs computed at once (P); one row of P weights is read per event
     :param neuron: variant of the neuron core, ``"fast"`` or ``"small"``
+    :param cores: neuron cores that share the lanes; a divisor of them, 1 in the last layer
     """
 
     lanes: int
     neuron: Literal["fast", "small"] = "fast"
+    cores: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
             raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
         if not 1 <= self.lanes <= MAX_LANES:
             raise ValueError(f"lanes must be an integer in 1..{MAX_LANES}, not {self.lanes!r}")
+        if not isinstance(self.cores, int) or isinstance(self.cores, bool):
+            raise TypeError(f"cores must be an integer, not {self.cores!r}")
+        if self.cores < 1 or self.lanes % self.cores:
+            raise ValueError(
+                f"cores must be a divisor of the {self.lanes} lanes, not {self.cores!r}"
+            )
         if self.neuron not in ("fast", "small"):
             raise ValueError(f"neuron variant must be 'fast' or 'small', not {self.neuron!r}")
 
@@ -105,10 +113,11 @@ class HardwareConfig:
                     f"lanes of layer {network.layers[number].name!r} must be at most its "
                     f"{channels} outputs, not {layer.lanes}"
                 )
-
-    def groups(self, network: Network, number: int) -> int:
-        """Rounds of P outputs that a layer makes for one window."""
-        return -(-network.shape(number)[2] // self.layers[number].lanes)
+        if self.layers[-1].cores != 1:
+            raise ValueError(
+                f"cores of layer {network.layers[-1].name!r}, the last, must be 1, "
+                f"not {self.layers[-1].cores}"
+            )
 
     def beats(self, shape: Shape) -> int:
         """Transfers that bring one input map."""

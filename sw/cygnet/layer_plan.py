@@ -3,26 +3,42 @@
 
 Gateware, memory images and golden cycles are all built from these plans, so that they cannot
 disagree about a width, an address or a clock.
+
+Words. A layer computes *windows*, one for each pixel of its output, in raster order; a dense layer
+has one. It reads the events of a window out of a line buffer, once for each *round* of P outputs.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
-from cygnet.network import INPUT, Bounds, Dense, Layer, Network, signed_width
-from cygnet.neuron_core import NeuronCoreConfig
+from cygnet.network import (
+    INPUT,
+    Bounds,
+    Convolution,
+    Dense,
+    Identity,
+    Layer,
+    Network,
+    Projection,
+    Shape,
+    SumPool,
+    signed_width,
+)
+from cygnet.neuron_core import NeuronCoreConfig, rows_of
 
-__all__ = ["LayerPlan", "plan_layers"]
+__all__ = ["BufferPlan", "LayerPlan", "SkipPlan", "WindowColumn", "WindowRow", "plan_layers"]
 
 # Clocks between two events of the pipeline, fixed by the gateware and checked by its tests.
 WALKER_START = 3
-"""From the clock in which a frame's start is decided to the one that issues its first event."""
+"""From the clock in which a window's start is decided to the one that issues its first event."""
 ADDRESS = 1
 """Event to weight address."""
 READ = 2
@@ -35,12 +51,176 @@ ADD_BIAS = 1
 """Shift register to the current with its bias."""
 ENCODE = 1
 """Spike count to event row."""
+POOL = 1
+"""Event row to pooled event row."""
 CREDIT = 2
-"""From a frame's release by its reader to the writer's decision to start another."""
-BANKS = 2
-"""Frames that a frame buffer, or the readout, holds."""
+"""From a release by a reader to the writer's decision to start another window."""
+FRAMES = 2
+"""Frames that the readout holds."""
+MAX_FRAMES = 64
+"""Frames between input and output, at most; enough for every network that fits a device."""
 OUTPUT = 3
 """Last current to logit and label at the output: comparison, then a buffer of two stages."""
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """The lines that a row of windows reads.
+
+    :param top: first line of the map in the windows
+    :param count: lines of the map in the windows
+    :param tap: row of the kernel that meets the first line
+    :param advance: lines that no later window of the frame reads, released with this row
+    """
+
+    top: int
+    count: int
+    tap: int
+    advance: int
+
+
+@dataclass(frozen=True)
+class WindowColumn:
+    """The pixels of a line that a column of windows reads.
+
+    :param first: first pixel of the line in the windows
+    :param last: last pixel of the line in the windows
+    :param shift: place of the kernel's first column, negative in the padding
+    """
+
+    first: int
+    last: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class BufferPlan:
+    """How a layer stores the map that it reads.
+
+    :param source: number of the layer that writes it, or INPUT
+    :param height: lines of a frame; 1 for a dense layer
+    :param width: pixels of a line; 1 for a dense layer, whose pixel is the whole map
+    :param words: rows of R values that make one pixel
+    :param row: R, values side by side in one row: what the source gives in one clock
+    :param columns: S, values an input brings at once: T for spikes, 1 for pixels (the same at
+        every step) and for the last layer (which reads counts summed over the steps)
+    :param value: range of one value
+    :param kernel: (vertical, horizontal)
+    :param stride: (vertical, horizontal)
+    :param padding: (vertical, horizontal)
+    :param pool: sum pooling between the source and this buffer, or None
+    """
+
+    source: int
+    height: int
+    width: int
+    words: int
+    row: int
+    columns: int
+    value: Bounds
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    pool: SumPool | None = None
+
+    @cached_property
+    def window_rows(self) -> tuple[WindowRow, ...]:
+        """One for each row of windows."""
+        kernel, stride, padding = self.kernel[0], self.stride[0], self.padding[0]
+        count = (self.height + 2 * padding - kernel) // stride + 1
+        tops = [max(0, y * stride - padding) for y in range(count)] + [self.height]
+        return tuple(
+            WindowRow(
+                top=tops[y],
+                count=min(self.height, y * stride - padding + kernel) - tops[y],
+                tap=tops[y] - (y * stride - padding),
+                advance=tops[y + 1] - tops[y],
+            )
+            for y in range(count)
+        )
+
+    @cached_property
+    def window_columns(self) -> tuple[WindowColumn, ...]:
+        """One for each column of windows."""
+        kernel, stride, padding = self.kernel[1], self.stride[1], self.padding[1]
+        count = (self.width + 2 * padding - kernel) // stride + 1
+        return tuple(
+            WindowColumn(
+                first=max(0, x * stride - padding),
+                last=min(self.width, x * stride - padding + kernel) - 1,
+                shift=x * stride - padding,
+            )
+            for x in range(count)
+        )
+
+    @property
+    def lines(self) -> int:
+        """Lines of the buffer: what a row of windows reads, and what comes in meanwhile."""
+        return max(row.count for row in self.window_rows) + max(
+            min(self.stride[0], self.height), self.window_rows[0].advance
+        )
+
+    @property
+    def line_rows(self) -> int:
+        """Rows that a line takes at most."""
+        return self.width * self.words
+
+    @property
+    def capacity(self) -> int:
+        """Pixels that the buffer holds."""
+        return self.lines * self.width
+
+    @property
+    def place_bits(self) -> int:
+        """Bits that number the values of a row."""
+        return (self.row - 1).bit_length()
+
+    @property
+    def pixel_positions(self) -> int:
+        """Rows of weights for one pixel: one for each value, each row of values filled up to a
+        power of two."""
+        return self.words << self.place_bits
+
+    @property
+    def positions(self) -> int:
+        """Rows of weights for one round: one for each input of a full window."""
+        return self.kernel[0] * self.kernel[1] * self.pixel_positions
+
+
+@dataclass(frozen=True)
+class SkipPlan:
+    """The buffer of an identity shortcut: the counts of all channels of a few pixels.
+
+    :param source: number of the layer that writes it
+    :param slots: pixels that it holds
+    :param words: rows of R counts that make one pixel
+    :param row: R, the neuron cores of the layer that writes and of the one that reads
+    :param columns: S
+    :param value: range of one count
+    :param weight_bits: of one shortcut weight
+    """
+
+    source: int
+    slots: int
+    words: int
+    row: int
+    columns: int
+    value: Bounds
+    weight_bits: int
+
+    @property
+    def capacity(self) -> int:
+        """Pixels that the buffer holds."""
+        return self.slots
+
+    @property
+    def product_latency(self) -> int:
+        return product_latency(self.value)
+
+
+def product_latency(value: Bounds) -> int:
+    """Levels of the adder tree over the bits of a value; one register after each."""
+    return max(1, math.ceil(math.log2(value.width)))
 
 
 @dataclass(frozen=True)
@@ -48,42 +228,70 @@ class LayerPlan:
     """One layer of an accelerator; every width in bits, every time in clocks.
 
     :param number: of the layer in the network
-    :param inputs: neurons or pixels that it reads
-    :param outputs: neurons, or classes of the last layer
+    :param shape: (height, width, channels) of its output
     :param lanes: P, outputs computed at once
-    :param row: input values that are stored side by side in one row of the frame buffer
-    :param columns: S, values an input brings at once and accumulators a lane has: T for spikes,
-        1 for pixels (the same at every step) and for the last layer (which reads counts summed
-        over the steps)
+    :param cores: neuron cores, each for every ``cores``-th lane
+    :param main: buffer of the map that its synapses read
+    :param projection: buffer of the map that a projection shortcut reads, or None
+    :param skip: buffer of an identity shortcut, or None
+    :param columns: S of all its buffers
     :param repeats: how often a finished column enters the neuron core: T for pixels, else 1
-    :param value: range of one value
-    :param weight_bits: of one weight
-    :param accumulator: range of a column's sum before the bias
     :param scale: what a logit is multiplied by: T where the last layer reads pixels, else 1
     :param bias_steps: how many biases a sum gets: T where the last layer reads counts, else 1
-    :param current: range of the sum with its bias; for the last layer of all steps together
-    :param core: the neuron core; None in the last layer
+    :param weight_bits: of one weight
+    :param accumulator: range of a column's sum before shortcut and bias
+    :param current: range of the sum with both; for the last layer of all steps together
+    :param core: one neuron core; None in the last layer
+    :param rows_per_pixel: the parameters differ from pixel to pixel
     """
 
     layer: Layer
     number: int
-    inputs: int
-    outputs: int
+    shape: Shape
     lanes: int
-    row: int
+    cores: int
+    main: BufferPlan
+    projection: BufferPlan | None
+    skip: SkipPlan | None
     columns: int
     repeats: int
     scale: int
     bias_steps: int
-    value: Bounds
     weight_bits: int
     accumulator: Bounds
     current: Bounds
     core: NeuronCoreConfig | None
+    rows_per_pixel: bool
 
     @property
     def name(self) -> str:
         return self.layer.name
+
+    @property
+    def outputs(self) -> int:
+        """Channels: outputs of one window."""
+        return self.shape[2]
+
+    @property
+    def pixels(self) -> int:
+        """Windows of one frame."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def buffers(self) -> tuple[BufferPlan, ...]:
+        """What the walker reads."""
+        return (self.main,) if self.projection is None else (self.main, self.projection)
+
+    @property
+    def value(self) -> Bounds:
+        """Range of the values that the engine multiplies."""
+        low = min(buffer.value.low for buffer in self.buffers)
+        return Bounds(low, max(buffer.value.high for buffer in self.buffers))
+
+    @property
+    def positions(self) -> int:
+        """Rows of weights for one round."""
+        return sum(buffer.positions for buffer in self.buffers)
 
     @property
     def biases(self) -> NDArray[np.int64]:
@@ -96,19 +304,29 @@ class LayerPlan:
         return signed_width(int(self.biases.min()), int(self.biases.max()))
 
     @property
-    def groups(self) -> int:
-        """Rounds of P outputs a frame takes."""
+    def rounds(self) -> int:
+        """Rounds of P outputs that a window takes."""
         return -(-self.outputs // self.lanes)
 
     @property
     def tail(self) -> int:
         """Outputs in the last round, 1..P."""
-        return self.outputs - (self.groups - 1) * self.lanes
+        return self.outputs - (self.rounds - 1) * self.lanes
 
     @property
-    def rows(self) -> int:
-        """Rows of the frame buffer that hold one frame."""
-        return -(-self.inputs // self.row)
+    def words(self) -> int:
+        """Rows of one value per core that make one pixel of the output."""
+        return -(-self.outputs // self.cores)
+
+    @property
+    def beats(self) -> int:
+        """Clocks that a step of a round takes on the way to the neuron cores."""
+        return self.lanes // self.cores
+
+    @property
+    def tail_beats(self) -> int:
+        """The same for the last round."""
+        return -(-self.tail // self.cores)
 
     @property
     def steps(self) -> int:
@@ -117,20 +335,25 @@ class LayerPlan:
 
     @property
     def pitch(self) -> int:
-        """Clocks from one step of a neuron to its next: P, or more if the core needs it."""
+        """Clocks from one step of a neuron to its next, or more if the core needs it."""
         if self.core is None or self.steps == 1:
-            return self.lanes
-        return max(self.lanes, self.core.interleave)
+            return self.beats
+        return max(self.beats, self.core.interleave)
 
     @property
     def drain(self) -> int:
-        """Clocks that the results of one round occupy the way to the neuron core."""
+        """Clocks that the results of one round occupy the way to the neuron cores."""
         return self.pitch * self.steps
 
     @property
     def product_latency(self) -> int:
-        """Levels of the adder tree over the bits of a value; one register after each."""
-        return max(1, math.ceil(math.log2(self.value.width)))
+        """Clocks of the engine's products."""
+        return product_latency(self.value)
+
+    @property
+    def skip_latency(self) -> int:
+        """Clocks that the drain waits for the products of an identity shortcut."""
+        return 0 if self.skip is None else self.skip.product_latency
 
     @property
     def accumulator_width(self) -> int:
@@ -141,9 +364,21 @@ class LayerPlan:
         return signed_width(self.current.low, self.current.high)
 
     @property
+    def to_sums(self) -> int:
+        """Clocks from a round's last event to its sums."""
+        return ADDRESS + READ + self.product_latency + ACCUMULATE
+
+    @property
     def to_current(self) -> int:
         """Clocks from a round's last event to the first current of its drain."""
-        return ADDRESS + READ + self.product_latency + ACCUMULATE + UNLOAD + ADD_BIAS
+        return self.to_sums + UNLOAD + self.skip_latency + ADD_BIAS
+
+    @property
+    def to_rows(self) -> int:
+        """Clocks from a window's last event to the transfer of its last event row; for the last
+        layer, to the transfer of the last logit."""
+        last = self.to_current + (self.steps - 1) * self.pitch + self.tail_beats - 1
+        return last + (OUTPUT if self.core is None else self.core.latency + ENCODE)
 
 
 def plan_layers(network: Network, hardware: HardwareConfig) -> tuple[LayerPlan, ...]:
@@ -153,66 +388,206 @@ def plan_layers(network: Network, hardware: HardwareConfig) -> tuple[LayerPlan, 
     :raises CygnetError: a layer has a kind that the gateware does not build; the message names it
     """
     hardware.check(network)
-    plans = []
-    for number, layer in enumerate(network.layers):
-        where = f"layer {layer.name!r}"
-        if not isinstance(layer.synapses, Dense) or layer.pool or layer.shortcut:
-            raise CygnetError(
-                f"{where}: gateware is built for dense layers without pooling and shortcuts; "
-                f"run this network in the golden model"
-            )
-        if layer.source != number - 1:
-            raise CygnetError(
-                f"{where}: gateware is built for layers in a chain; "
-                f"run this network in the golden model"
-            )
-        if layer.source == INPUT and network.input.kind != "pixels":
-            raise CygnetError(
-                f"{where}: gateware is built for input of kind 'pixels'; "
-                f"run this network in the golden model"
-            )
-        last = number == len(network.layers) - 1
-        if last != (layer.neurons is None):
-            raise CygnetError(
-                f"{where}: gateware is built for a last layer that accumulates; "
-                f"run this network in the golden model"
-            )
-        steps = hardware.steps
-        pixels = layer.source == INPUT
-        value = network.events(layer.source)
-        if last and not pixels:
-            value = value.scaled(steps)
-        accumulator = _sum_bounds(layer, value)
-        current = network.current(number)
-        if last:
-            current = Bounds(min(0, current.low * steps), max(0, current.high * steps))
-        plans.append(
-            LayerPlan(
-                layer=layer,
-                number=number,
-                inputs=layer.synapses.weight.shape[1],
-                outputs=layer.synapses.channels,
-                lanes=hardware.layers[number].lanes,
-                row=hardware.beat if pixels else 1,
-                columns=1 if pixels or last else steps,
-                repeats=steps if pixels and not last else 1,
-                scale=steps if pixels and last else 1,
-                bias_steps=steps if last and not pixels else 1,
-                value=value,
-                weight_bits=layer.synapses.bits,
-                accumulator=accumulator,
-                current=current,
-                core=None if last else NeuronCoreConfig.for_layer(network, number, hardware),
-            )
-        )
+    plans: list[LayerPlan] = []
+    for number in range(len(network.layers)):
+        plans.append(_plan(network, hardware, number))
+    for number, plan in enumerate(plans):
+        if plan.skip is not None:
+            slots = _skip_slots(plans, number, plan.skip.source)
+            plans[number] = replace(plan, skip=replace(plan.skip, slots=slots))
     return tuple(plans)
 
 
-def _sum_bounds(layer: Layer, value: Bounds) -> Bounds:
+def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
+    layer = network.layers[number]
+    choice = hardware.layers[number]
+    last = number == len(network.layers) - 1
+    _refuse(network, number)
+    steps = hardware.steps
+    pixels = layer.source == INPUT
+    columns = 1 if pixels or last else steps
+    main = _buffer(network, hardware, number, columns, steps if last and not pixels else 1)
+    projection = skip = None
+    accumulator = _sum_bounds(layer.synapses.fan_in(), main.value)
+    if isinstance(layer.shortcut, Projection):
+        projection = _projection(network, hardware, layer.shortcut, columns)
+        extra = _sum_bounds(layer.shortcut.fan_in(), projection.value)
+        accumulator = Bounds(accumulator.low + extra.low, accumulator.high + extra.high)
+    elif isinstance(layer.shortcut, Identity):
+        skip = _skip(network, hardware, number, layer.shortcut, columns)
+    current = network.current(number)
+    if last:
+        current = Bounds(min(0, current.low * steps), max(0, current.high * steps))
+    shape = network.shape(number)
+    core = None
+    per_pixel = False
+    if layer.neurons is not None:
+        whole = NeuronCoreConfig.for_layer(network, number, hardware)
+        per_pixel = rows_of(layer.neurons, shape) != shape[2]
+        words = -(-shape[2] // choice.cores) * (shape[0] * shape[1] if per_pixel else 1)
+        core = replace(whole, channels=words).with_depth(choice.lanes // choice.cores)
+    return LayerPlan(
+        layer=layer,
+        number=number,
+        shape=shape,
+        lanes=choice.lanes,
+        cores=choice.cores,
+        main=main,
+        projection=projection,
+        skip=skip,
+        columns=columns,
+        repeats=steps if pixels and not last else 1,
+        scale=steps if pixels and last else 1,
+        bias_steps=steps if last and not pixels else 1,
+        weight_bits=max(
+            layer.synapses.bits, layer.shortcut.bits if isinstance(layer.shortcut, Projection) else 0
+        ),
+        accumulator=accumulator,
+        current=current,
+        core=core,
+        rows_per_pixel=per_pixel,
+    )
+
+
+def _refuse(network: Network, number: int) -> None:
+    """Layers that the gateware does not build."""
+    layer = network.layers[number]
+    last = number == len(network.layers) - 1
+    where = f"layer {layer.name!r}"
+    remedy = "run this network in the golden model"
+    if layer.source == INPUT and network.input.kind != "pixels":
+        raise CygnetError(f"{where}: gateware is built for input of kind 'pixels'; {remedy}")
+    if layer.source == INPUT and layer.pool is not None:
+        raise CygnetError(f"{where}: gateware pools spikes, not pixels; {remedy}")
+    if layer.pool is not None and layer.pool.kernel != layer.pool.stride:
+        raise CygnetError(f"{where}: gateware pools windows that do not overlap; {remedy}")
+    if last != (layer.neurons is None):
+        raise CygnetError(f"{where}: gateware is built for a last layer that accumulates; {remedy}")
+    if last and network.shape(number)[:2] != (1, 1):
+        raise CygnetError(f"{where}: gateware is built for a last layer of one pixel; {remedy}")
+    if layer.source == INPUT and layer.shortcut is not None:
+        raise CygnetError(f"{where}: gateware adds shortcuts to spikes, not to pixels; {remedy}")
+    if last and layer.shortcut is not None:
+        raise CygnetError(f"{where}: gateware adds shortcuts before neurons; {remedy}")
+
+
+def _buffer(
+    network: Network, hardware: HardwareConfig, number: int, columns: int, summed: int
+) -> BufferPlan:
+    layer = network.layers[number]
+    height, width, channels = network.pooled_shape(number)
+    value = network.operand(number).scaled(summed)
+    pixels = layer.source == INPUT
+    row = hardware.beat if pixels else hardware.layers[layer.source].cores
+    words = -(-channels // row)
+    if isinstance(layer.synapses, Dense):
+        words = -(-height * width * channels // row) if pixels else height * width * words
+        return BufferPlan(layer.source, 1, 1, words, row, columns, value, pool=layer.pool)
+    if pixels and row != channels:
+        raise CygnetError(
+            f"beat must be {channels}, one pixel, where a convolution reads the input, not {row}"
+        )
+    padding = layer.synapses.padding
+    if pixels and any(network.input.padding):
+        # The border enters with the frame, as pixels of the value that stands for zero.
+        height, width = height + 2 * padding[0], width + 2 * padding[1]
+        padding = (0, 0)
+    return BufferPlan(
+        layer.source,
+        height,
+        width,
+        words,
+        row,
+        columns,
+        value,
+        layer.synapses.kernel,
+        layer.synapses.stride,
+        padding,
+        layer.pool,
+    )
+
+
+def _projection(
+    network: Network, hardware: HardwareConfig, shortcut: Projection, columns: int
+) -> BufferPlan:
+    height, width, channels = network.shape(shortcut.source)
+    row = hardware.layers[shortcut.source].cores
+    return BufferPlan(
+        shortcut.source,
+        height,
+        width,
+        -(-channels // row),
+        row,
+        columns,
+        network.events(shortcut.source),
+        stride=shortcut.stride,
+    )
+
+
+def _skip(
+    network: Network, hardware: HardwareConfig, number: int, shortcut: Identity, columns: int
+) -> SkipPlan:
+    layer = network.layers[number]
+    cores = hardware.layers[number].cores
+    if hardware.layers[shortcut.source].cores != cores:
+        source = network.layers[shortcut.source]
+        raise CygnetError(
+            f"layer {layer.name!r}: must have as many neuron cores as layer {source.name!r}, whose "
+            f"spikes its shortcut adds, {hardware.layers[shortcut.source].cores}, not {cores}"
+        )
+    return SkipPlan(
+        source=shortcut.source,
+        slots=0,
+        words=-(-network.shape(number)[2] // cores),
+        row=cores,
+        columns=columns,
+        value=network.events(shortcut.source),
+        weight_bits=signed_width(int(shortcut.weight.min()), int(shortcut.weight.max())),
+    )
+
+
+def _needed(plan: LayerPlan, target: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last pixel of its source that a layer needs for each of the given windows."""
+    rows, columns = plan.main.window_rows, plan.main.window_columns
+    bottom = np.array([row.top + row.count - 1 for row in rows])
+    right = np.array([column.last for column in columns])
+    needed = (bottom * plan.main.width)[target // len(columns)] + right[target % len(columns)]
+    if plan.main.pool is None:
+        return needed
+    y, x = needed // plan.main.width, needed % plan.main.width
+    kernel = plan.main.pool.kernel
+    width = plan.main.width * kernel[1]
+    return ((y + 1) * kernel[0] - 1) * width + (x + 1) * kernel[1] - 1
+
+
+def lead(plans: list[LayerPlan], number: int, source: int) -> NDArray[np.int64]:
+    """int64[windows]: the last pixel of layer ``source`` that each window of layer ``number`` waits
+    for, by way of the layers between."""
+    needed = np.arange(plans[number].pixels)
+    while number != source:
+        if number < source:
+            raise CygnetError(
+                f"layer {plans[source].name!r}: gateware adds the shortcut of a layer that the main "
+                f"path comes from; run this network in the golden model"
+            )
+        needed = _needed(plans[number], needed)
+        number = plans[number].main.source
+    return needed
+
+
+def _skip_slots(plans: list[LayerPlan], number: int, source: int) -> int:
+    """Pixels that an identity shortcut must hold for the main path never to wait for ever, and a
+    line more, so that it seldom waits."""
+    ahead = int((lead(plans, number, source) - np.arange(plans[number].pixels)).max()) + 1
+    return min(ahead + plans[number].shape[1] + 1, 2 * plans[number].pixels)
+
+
+def _sum_bounds(fan_in: NDArray[np.integer], value: Bounds) -> Bounds:
     """Bounds of every partial sum of a layer's products."""
-    fan_in = layer.synapses.fan_in().astype("int64")
-    positive = fan_in.clip(min=0).sum(axis=1)
-    negative = fan_in.clip(max=0).sum(axis=1)
+    positive = fan_in.clip(min=0).sum(axis=1, dtype=np.int64)
+    negative = fan_in.clip(max=0).sum(axis=1, dtype=np.int64)
     low = negative * value.high + positive * value.low
     high = positive * value.high + negative * value.low
     return Bounds(int(low.min()), int(high.max()))
+
+

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import itertools
-
 from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.layer import Contents, SpikingLayer, SynapseLayer
+from cygnet.gateware.credits import Reader, readers_of
+from cygnet.gateware.layer import Contents, EncoderPath, NeuronArray, SynapseLayer
 from cygnet.gateware.pixel_input import PixelInput
 from cygnet.gateware.readout import Readout
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import BANKS, plan_layers
+from cygnet.layer_plan import SkipPlan, plan_layers
 from cygnet.network import Network, unsigned_width
 
 __all__ = ["Accelerator"]
@@ -35,7 +34,7 @@ class Accelerator(wiring.Component):
         Beats of ``hardware.beat`` values of 8 bits in raster order, the first in the low bits; the
         last beat of a frame is filled up with zeros and has ``in_last``.
     in_error : ``Out(1)``
-        High for one clock after a frame of the wrong length was dropped.
+        High for one clock when a frame of the wrong length came; the frame gives no logits.
     out_valid, out_ready, out_logit, out_label, out_last
         One logit a beat (signed) in class order; ``out_last`` comes with the last one, and
         ``out_label``, the winning class, is meaningful with it.
@@ -49,8 +48,8 @@ class Accelerator(wiring.Component):
     def __init__(
         self, network: Network, hardware: HardwareConfig, contents: Contents | None = None
     ) -> None:
+        self._network = network
         self._plans = plan_layers(network, hardware)
-        self._names = [layer.name for layer in network.layers]
         self._contents = contents
         last = self._plans[-1]
         super().__init__(
@@ -71,32 +70,43 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plans = self._plans
-        m.submodules.pixels = pixels = PixelInput(plans[0])
+        m.submodules.pixels = pixels = PixelInput(plans[0], self._network.input)
         m.submodules.readout = readout = Readout(plans[-1])
 
-        rows = pixels.o
-        writer = None
-        for plan, reader in itertools.pairwise(plans):
-            layer = SpikingLayer(plan, reader, contents=self._contents)
+        readers = [readers_of(plans, plan.number) for plan in plans]
+        layers = []
+        for plan in plans:
+            layer = SynapseLayer(plan, readers[plan.number], contents=self._contents)
             m.submodules[plan.name] = layer
-            wiring.connect(m, rows, layer.i)
-            if writer is not None:
-                m.d.comb += writer.o_credit.eq(layer.i_credit)
-            rows, writer = layer.o, layer
-        last = SynapseLayer(plans[-1], credits=BANKS, contents=self._contents)
-        m.submodules[plans[-1].name] = last
-        wiring.connect(m, rows, last.i)
-        if writer is not None:
-            m.d.comb += writer.o_credit.eq(last.i_credit)
-        wiring.connect(m, last.o, readout.i)
+            layers.append(layer)
+        for plan, layer in zip(plans[:-1], layers[:-1], strict=True):
+            m.submodules[f"{plan.name}_neurons"] = neurons = NeuronArray(plan, self._contents)
+            wiring.connect(m, layer.o, neurons.i)
+            m.d.comb += neurons.o.ready.eq(1)
+            for number, reader in enumerate(readers[plan.number]):
+                assert reader.layer is not None
+                role = self._role(reader)
+                path = EncoderPath(plan, reader)
+                m.submodules[f"{plan.name}_to_{reader.layer.name}_{role}"] = path
+                target = layers[reader.layer.number]
+                m.d.comb += [
+                    path.i.valid.eq(neurons.o.valid),
+                    path.i.payload.eq(neurons.o.payload),
+                    getattr(layer, f"credit_{number}").eq(getattr(target, f"{role}_credit")),
+                ]
+                wiring.connect(m, path.o, getattr(target, role))
+        wiring.connect(m, pixels.o, layers[0].main)
+        wiring.connect(m, layers[-1].o, readout.i)
+        wiring.connect(m, pixels.verdict, readout.verdict)
 
         m.d.comb += [
-            last.o_credit.eq(readout.credit),
+            layers[-1].credit_0.eq(readout.credit),
+            layers[-1].credit_1.eq(pixels.verdict.valid),
             pixels.i.valid.eq(self.in_valid),
             self.in_ready.eq(pixels.i.ready),
             pixels.i.payload.data.eq(self.in_data),
             pixels.i.payload.last.eq(self.in_last),
-            self.in_error.eq(pixels.error),
+            self.in_error.eq(pixels.verdict.valid & pixels.verdict.payload),
             self.out_valid.eq(readout.o.valid),
             readout.o.ready.eq(self.out_ready),
             self.out_logit.eq(readout.o.payload.logit),
@@ -104,3 +114,11 @@ class Accelerator(wiring.Component):
             self.out_last.eq(readout.o.payload.last),
         ]
         return m
+
+    @staticmethod
+    def _role(reader: Reader) -> str:
+        """Which buffer of its layer a reader is."""
+        assert reader.layer is not None
+        if isinstance(reader.buffer, SkipPlan):
+            return "skip"
+        return "main" if reader.buffer is reader.layer.main else "projection"

@@ -1,110 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathers the spike counts of a neuron's steps into one row for the next layer."""
+"""Gathers the spike counts of a neuron's steps into one row for a layer that reads them."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.events import row_layout
+from cygnet.gateware.events import values_layout
 from cygnet.gateware.neuron import spike_layout
 from cygnet.layer_plan import LayerPlan
-from cygnet.network import unsigned_width
+from cygnet.network import Bounds, unsigned_width
 
-__all__ = ["EventEncoder"]
+__all__ = ["EventEncoder", "spikes_layout"]
+
+
+def spikes_layout(plan: LayerPlan) -> data.StructLayout:
+    """What the neuron cores of a layer send in one clock: counts[j] of core j, and the slot and
+    step that all have in common."""
+    assert plan.core is not None
+    spike = spike_layout(plan.core)
+    return data.StructLayout(
+        {
+            "index": spike["index"].shape,
+            "counts": data.ArrayLayout(spike["count"].shape, plan.cores),
+            "first": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
 
 
 class EventEncoder(wiring.Component):
-    """Counts come step by step, lanes inside; a row leaves with a neuron's last step.
+    """Counts come step by step, lanes inside; a row leaves with the neurons' last step.
 
-    It holds the counts of all T steps side by side or, where the next layer is the last one, their
-    sum. Neurons that did not fire leave too: the buffer that follows drops empty rows.
+    It holds the counts of all T steps side by side or, where the layer that reads it is the last
+    one, their sum. Neurons that did not fire leave too: buffers drop what is zero.
 
     Parameters
     ----------
     plan : LayerPlan
         Of the layer whose spikes come in.
-    reader : LayerPlan
-        Of the layer that reads the rows.
+    columns : int
+        Steps side by side, T or 1.
+    value : Bounds
+        Range of one value that leaves.
 
     Members
     -------
-    i : ``In(stream.Signature(spike_layout(plan.core)))``
-    o : ``Out(stream.Signature(row_layout(reader)))``
+    i : ``In(stream.Signature(spikes_layout(plan)))``
+    o : ``Out(stream.Signature(values_layout(plan.cores, columns, value)))``
         One clock after ``i``.
     """
 
-    def __init__(self, plan: LayerPlan, reader: LayerPlan) -> None:
-        if plan.core is None:
-            raise ValueError(f"plan must be of a layer with neurons, not of {plan.name!r}")
+    def __init__(self, plan: LayerPlan, columns: int, value: Bounds) -> None:
         self._plan = plan
-        self._reader = reader
+        self._columns = columns
+        self._value = value
         super().__init__(
             {
-                "i": In(stream.Signature(spike_layout(plan.core))),
-                "o": Out(stream.Signature(row_layout(reader))),
+                "i": In(stream.Signature(spikes_layout(plan))),
+                "o": Out(stream.Signature(values_layout(plan.cores, columns, value))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan, reader = self._plan, self._reader
-        spike = self.i.payload
-        row = self.o.payload
+        plan = self._plan
+        spikes = self.i.payload
         transfer = Signal()
         m.d.comb += [
             self.i.ready.eq(self.o.ready | ~self.o.valid),
             transfer.eq(self.i.valid & self.i.ready),
         ]
 
-        value = reader.value
-        gathered = Signal(unsigned(value.width * reader.columns))
-        count_shape = row.values[0][0].shape()
-        count = Signal(count_shape)
-        m.d.comb += count.eq(spike.count)
-        if plan.steps == 1:
-            m.d.comb += gathered.eq(count)
-        else:
-            m.submodules.counts = memory = Memory(
-                shape=unsigned(len(gathered)), depth=max(2, plan.lanes), init=[]
+        # The last row of a pixel may have more places than there are channels.
+        present = plan.outputs - (plan.words - 1) * plan.cores
+        word = Signal(unsigned_width(plan.words - 1))
+        last_word = Signal()
+        m.d.comb += last_word.eq(word == plan.words - 1)
+        with m.If(transfer & spikes.last):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+        shape = self.o.payload[0][0].shape()
+        counts = []
+        for core in range(plan.cores):
+            count = Signal(shape, name=f"count_{core}")
+            m.d.comb += count.eq(
+                spikes.counts[core] if core < present else Mux(last_word, 0, spikes.counts[core])
             )
-            earlier = memory.read_port(domain="comb")
-            write = memory.write_port()
-            m.d.comb += [
-                earlier.addr.eq(spike.index),
-                write.addr.eq(spike.index),
-                write.en.eq(transfer),
-                write.data.eq(gathered),
-            ]
-            kept = Signal.like(gathered)
-            m.d.comb += kept.eq(Mux(spike.first, 0, earlier.data))
-            if reader.columns == 1:
-                total = kept.as_signed() + count if value.signed else kept + count
-                m.d.comb += gathered.eq(total)
-            else:
-                # Shifted down once a step: the first step's count ends in column 0.
-                top = count.as_unsigned() if value.signed else count
-                m.d.comb += gathered.eq(
-                    (kept >> value.width) | (top << value.width * (reader.columns - 1))
-                )
+            counts.append(count)
 
-        base = Signal(unsigned_width(plan.outputs))
-        index = Signal(unsigned_width(plan.outputs))
-        closing = Signal()
-        m.d.comb += [index.eq(base + spike.index), closing.eq(index == plan.outputs - 1)]
-        with m.If(transfer & spike.last):
-            with m.If(closing):
-                m.d.sync += base.eq(0)
-            with m.Elif(spike.index == plan.lanes - 1):
-                m.d.sync += base.eq(base + plan.lanes)
-
+        gathered: list[Value] = list(counts)
+        if plan.steps > 1:
+            gathered = self._with_earlier(m, transfer, counts)
         with m.If(self.i.ready):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid & spike.last),
-                row.index.eq(index),
-                row.values.eq(gathered),
-                row.last.eq(closing),
+                self.o.valid.eq(self.i.valid & spikes.last),
+                self.o.payload.as_value().eq(Cat(*gathered)),
             ]
         return m
+
+    def _with_earlier(self, m: Module, transfer: Value, counts: list[Signal]) -> list[Value]:
+        """For each core, the counts of this neuron's steps up to now, this one included."""
+        plan, columns = self._plan, self._columns
+        bits = len(counts[0])
+        spikes = self.i.payload
+        m.submodules.counts = memory = Memory(
+            shape=unsigned(bits * columns * plan.cores), depth=max(2, plan.beats), init=[]
+        )
+        earlier = memory.read_port(domain="comb")
+        write = memory.write_port()
+        gathered: list[Value] = []
+        for core, count in enumerate(counts):
+            kept = Signal(unsigned(bits * columns), name=f"kept_{core}")
+            total = Signal(unsigned(bits * columns), name=f"total_{core}")
+            m.d.comb += kept.eq(
+                Mux(spikes.first, 0, earlier.data.word_select(core, bits * columns))
+            )
+            if columns == 1:
+                m.d.comb += total.eq(kept + count.as_unsigned() if count.shape().signed else kept + count)
+            else:
+                # Shifted down once a step: the first step's count ends in column 0.
+                m.d.comb += total.eq(Cat(kept[bits:], count))
+            gathered.append(total)
+        m.d.comb += [
+            earlier.addr.eq(spikes.index),
+            write.addr.eq(spikes.index),
+            write.en.eq(transfer),
+            write.data.eq(Cat(*gathered)),
+        ]
+        return gathered

@@ -10,25 +10,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.events import event_layout
+from cygnet.gateware.events import event_layout, sums_layout
 from cygnet.gateware.products import ShiftAddProduct
 from cygnet.layer_plan import ADDRESS, READ, LayerPlan
-from cygnet.network import unsigned_width
 
-__all__ = ["SynapseEngine", "sums_layout"]
-
-
-def sums_layout(plan: LayerPlan) -> data.StructLayout:
-    """The results of one round: sums[s][p] of lane p at step s, before the bias; end: the frame's
-    last round."""
-    return data.StructLayout(
-        {
-            "sums": data.ArrayLayout(
-                data.ArrayLayout(signed(plan.accumulator_width), plan.lanes), plan.columns
-            ),
-            "end": unsigned(1),
-        }
-    )
+__all__ = ["SynapseEngine"]
 
 
 class SynapseEngine(wiring.Component):
@@ -46,8 +32,7 @@ class SynapseEngine(wiring.Component):
     -------
     i : ``In(stream.Signature(event_layout(plan), always_ready=True))``
     o : ``Out(stream.Signature(sums_layout(plan), always_ready=True))``
-        Valid for one clock, ``ADDRESS + READ + plan.product_latency + ACCUMULATE`` clocks after
-        the last event of a round.
+        Valid for one clock, ``plan.to_sums`` clocks after the last event of a round.
     """
 
     def __init__(self, plan: LayerPlan, weights: Sequence[int] | None = None) -> None:
@@ -64,7 +49,7 @@ class SynapseEngine(wiring.Component):
         m = Module()
         plan = self._plan
         event = self.i.payload
-        depth = plan.groups * plan.inputs
+        depth = plan.rounds * plan.positions
         row_shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
 
         m.submodules.weights = memory = Memory(
@@ -72,15 +57,8 @@ class SynapseEngine(wiring.Component):
         )
         port = memory.read_port()
 
-        # Address: the first row of the round plus the input's number.
-        base = Signal(unsigned_width(depth))
-        address = Signal(unsigned_width(depth - 1))
-        m.d.sync += address.eq(base + event.index)
-        with m.If(self.i.valid & event.last):
-            m.d.sync += base.eq(base + plan.inputs)
-            with m.If(event.end):
-                m.d.sync += base.eq(0)
-
+        address = Signal.like(event.address)
+        m.d.sync += address.eq(event.address)
         weight_row = Signal(row_shape)
         m.d.comb += [port.addr.eq(address), port.en.eq(1)]
         m.d.sync += weight_row.eq(port.data)

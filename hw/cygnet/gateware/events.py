@@ -6,44 +6,47 @@ from __future__ import annotations
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
-from cygnet.layer_plan import LayerPlan
-from cygnet.network import unsigned_width
+from cygnet.layer_plan import BufferPlan, LayerPlan, SkipPlan
+from cygnet.network import Bounds, unsigned_width
 
-__all__ = ["current_layout", "event_layout", "row_layout", "value_shape"]
+__all__ = [
+    "current_layout",
+    "event_layout",
+    "row_layout",
+    "sums_layout",
+    "value_shape",
+    "values_layout",
+]
 
 
-def value_shape(plan: LayerPlan) -> Shape:
-    """One value that the layer reads: a pixel, or a spike count of one time-step."""
-    width = plan.value.width
-    return signed(width) if plan.value.signed else unsigned(width)
+def value_shape(value: Bounds) -> Shape:
+    """A pixel, or a spike count of one time-step, in as few bits as its range needs."""
+    return signed(value.width) if value.signed else unsigned(value.width)
 
 
-def row_layout(plan: LayerPlan) -> data.StructLayout:
-    """What fills a layer's frame buffer.
+def values_layout(row: int, columns: int, value: Bounds) -> data.ArrayLayout:
+    """values[r][s]: value r of a row at step s."""
+    return data.ArrayLayout(data.ArrayLayout(value_shape(value), columns), row)
 
-    index: number of the row, in raster order; values[r][s]: input ``index * row + r`` at step s;
-    last: closes the frame; discard: with ``last``, forget the frame instead.
+
+def row_layout(buffer: BufferPlan | SkipPlan) -> data.ArrayLayout:
+    """What fills a buffer: values[r][s] of R neighbouring channels at step s.
+
+    Rows come in raster order and without a gap: ``words`` of them make a pixel.
     """
-    return data.StructLayout(
-        {
-            "index": unsigned(unsigned_width(plan.rows - 1)),
-            "values": data.ArrayLayout(data.ArrayLayout(value_shape(plan), plan.columns), plan.row),
-            "last": unsigned(1),
-            "discard": unsigned(1),
-        }
-    )
+    return values_layout(buffer.row, buffer.columns, buffer.value)
 
 
 def event_layout(plan: LayerPlan) -> data.StructLayout:
-    """One input that is not zero at every step (or a blank event, where a frame has none).
+    """One input that is not zero at every step (or a blank event, where a window has none).
 
-    index: number of the input; values[s]: its value at step s; last: the last event of a round of
-    P outputs; end: that round is the frame's last.
+    address: its row of weights; values[s]: its value at step s; first, last: of a round of P
+    outputs; end: that round is the window's last.
     """
     return data.StructLayout(
         {
-            "index": unsigned(unsigned_width(plan.rows * plan.row - 1)),
-            "values": data.ArrayLayout(value_shape(plan), plan.columns),
+            "address": unsigned(unsigned_width(plan.rounds * plan.positions - 1)),
+            "values": data.ArrayLayout(value_shape(plan.value), plan.columns),
             "first": unsigned(1),
             "last": unsigned(1),
             "end": unsigned(1),
@@ -51,16 +54,31 @@ def event_layout(plan: LayerPlan) -> data.StructLayout:
     )
 
 
-def current_layout(plan: LayerPlan) -> data.StructLayout:
-    """The sum of one output at one step.
-
-    index: its lane; channel: its number; first, last: of its steps; end: the frame's last.
-    """
+def sums_layout(plan: LayerPlan) -> data.StructLayout:
+    """The results of one round: sums[s][p] of lane p at step s, before shortcut and bias; end: the
+    window's last round."""
     return data.StructLayout(
         {
-            "index": unsigned(unsigned_width(plan.lanes - 1)),
-            "channel": unsigned(unsigned_width(plan.outputs - 1)),
-            "current": signed(plan.current_width),
+            "sums": data.ArrayLayout(
+                data.ArrayLayout(signed(plan.accumulator_width), plan.lanes), plan.columns
+            ),
+            "end": unsigned(1),
+        }
+    )
+
+
+def current_layout(plan: LayerPlan) -> data.StructLayout:
+    """The sums of one output for each core, at one step.
+
+    index: slot of the neurons in their cores; channel: row of their parameters; currents[j]: for
+    core j; first, last: of a neuron's steps; end: the window's last.
+    """
+    channels = plan.words if plan.core is None else plan.core.channels
+    return data.StructLayout(
+        {
+            "index": unsigned(unsigned_width(plan.beats - 1)),
+            "channel": unsigned(unsigned_width(channels - 1)),
+            "currents": data.ArrayLayout(signed(plan.current_width), plan.cores),
             "first": unsigned(1),
             "last": unsigned(1),
             "end": unsigned(1),

@@ -1,72 +1,127 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The start of an accelerator: numbers the beats of a frame and checks its length."""
+"""The start of an accelerator: beats to rows, a border where the network pads, a length check."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.events import row_layout
+from cygnet.gateware.lookup import lookup
 from cygnet.layer_plan import LayerPlan
-from cygnet.network import unsigned_width
+from cygnet.network import InputSpec, unsigned_width
 
 __all__ = ["PixelInput", "beat_layout"]
 
 
 def beat_layout(plan: LayerPlan) -> data.StructLayout:
     """data: values of 8 bits, the first in the low bits; last: closes the frame."""
-    return data.StructLayout({"data": unsigned(8 * plan.row), "last": unsigned(1)})
+    return data.StructLayout({"data": unsigned(8 * plan.main.row), "last": unsigned(1)})
 
 
 class PixelInput(wiring.Component):
-    """Turns beats into rows. A frame that is too short or too long is dropped whole.
+    """Turns the beats of a frame into the rows of its map, always as many as the map has.
+
+    Where a convolution pads with pixels that are not zero, those are added here. A frame that is
+    too short is filled up with zeros, what is too long is swallowed; either is judged bad.
+
+    Parameters
+    ----------
+    plan : LayerPlan
+        Of the layer that reads the input.
+    spec : InputSpec
 
     Members
     -------
     i : ``In(stream.Signature(beat_layout(plan)))``
-    o : ``Out(stream.Signature(row_layout(plan)))``
+    o : ``Out(stream.Signature(row_layout(plan.main)))``
         In the same clock as ``i``.
-    error : ``Out(1)``
-        High for one clock after a frame was dropped.
+    verdict : ``Out(stream.Signature(1, always_ready=True))``
+        For each frame, one clock after its last row of pixels: 1 if it is bad.
     """
 
-    def __init__(self, plan: LayerPlan) -> None:
+    def __init__(self, plan: LayerPlan, spec: InputSpec) -> None:
         self._plan = plan
+        self._spec = spec
         super().__init__(
             {
                 "i": In(stream.Signature(beat_layout(plan))),
-                "o": Out(stream.Signature(row_layout(plan))),
-                "error": Out(1),
+                "o": Out(stream.Signature(row_layout(plan.main))),
+                "verdict": Out(stream.Signature(1, always_ready=True)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plan = self._plan
-        beat = Signal(unsigned_width(plan.rows - 1))
-        overlong = Signal()
-        final_beat = Signal()
+        buffer = self._plan.main
+        beat = self.i.payload
+
+        # Place in the map with its border.
+        word = Signal(unsigned_width(buffer.words - 1))
+        x = Signal(unsigned_width(buffer.width - 1))
+        y = Signal(unsigned_width(buffer.height - 1))
+        last_word, last_x, last_y = Signal(), Signal(), Signal()
+        inside = Signal()
+        final_row = Signal()
         m.d.comb += [
-            final_beat.eq(beat == plan.rows - 1),
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready),
-            self.o.payload.index.eq(beat),
-            self.o.payload.values.eq(self.i.payload.data),
-            self.o.payload.last.eq(self.i.payload.last),
-            self.o.payload.discard.eq(overlong | ~final_beat),
+            last_word.eq(word == buffer.words - 1),
+            last_x.eq(x == buffer.width - 1),
+            last_y.eq(y == buffer.height - 1),
         ]
-        m.d.sync += self.error.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            with m.If(self.i.payload.last):
-                m.d.sync += [
-                    beat.eq(0),
-                    overlong.eq(0),
-                    self.error.eq(overlong | ~final_beat),
-                ]
-            with m.Elif(final_beat):
-                # The buffer has room for one frame: what comes beyond overwrites the last row.
-                m.d.sync += overlong.eq(1)
-            with m.Else():
-                m.d.sync += beat.eq(beat + 1)
+        border = self._border()
+        if any(border):
+            columns = [border[1] <= n < buffer.width - border[1] for n in range(buffer.width)]
+            lines = [border[0] <= n < buffer.height - border[0] for n in range(buffer.height)]
+            m.d.comb += [
+                inside.eq(lookup(m, x, columns, "inside_x") & lookup(m, y, lines, "inside_y")),
+                final_row.eq(
+                    (x == buffer.width - 1 - border[1]) & (y == buffer.height - 1 - border[0])
+                ),
+            ]
+        else:
+            m.d.comb += [inside.eq(1), final_row.eq(last_word & last_x & last_y)]
+
+        filling = Signal()
+        swallowing = Signal()
+        transfer = Signal()
+        pixel_transfer = Signal()
+        bad = Signal()
+        colour = Cat(Const(value, 8) for value in self._spec.padding)
+        m.d.comb += [
+            self.o.valid.eq(~inside | filling | (self.i.valid & ~swallowing)),
+            self.i.ready.eq(swallowing | (inside & ~filling & self.o.ready)),
+            self.o.payload.as_value().eq(
+                Mux(inside, Mux(filling, 0, beat.data), colour if any(border) else 0)
+            ),
+            transfer.eq(self.o.valid & self.o.ready),
+            pixel_transfer.eq(transfer & inside),
+            bad.eq(filling | ~beat.last),
+        ]
+        with m.If(transfer):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            with m.If(last_word):
+                m.d.sync += x.eq(Mux(last_x, 0, x + 1))
+                with m.If(last_x):
+                    m.d.sync += y.eq(Mux(last_y, 0, y + 1))
+
+        with m.If(swallowing & self.i.valid & beat.last):
+            m.d.sync += swallowing.eq(0)
+        with m.If(pixel_transfer):
+            with m.If(final_row):
+                m.d.sync += [filling.eq(0), swallowing.eq(~filling & ~beat.last)]
+            with m.Elif(~filling & beat.last):
+                m.d.sync += filling.eq(1)
+        m.d.sync += [
+            self.verdict.valid.eq(pixel_transfer & final_row),
+            self.verdict.payload.eq(bad),
+        ]
         return m
+
+    def _border(self) -> tuple[int, int]:
+        """Lines above and pixels beside the frame, as many below and on the other side."""
+        buffer = self._plan.main
+        if buffer.height == buffer.width == 1:
+            return 0, 0
+        height, width = self._spec.shape[:2]
+        return (buffer.height - height) // 2, (buffer.width - width) // 2

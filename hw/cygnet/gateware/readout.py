@@ -8,7 +8,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.events import current_layout
-from cygnet.layer_plan import BANKS, LayerPlan
+from cygnet.layer_plan import FRAMES, MAX_FRAMES, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Readout", "logit_layout"]
@@ -27,14 +27,16 @@ def logit_layout(plan: LayerPlan) -> data.StructLayout:
 
 
 class Readout(wiring.Component):
-    """Keeps the logits of two frames and finds the largest of each.
+    """Keeps the logits of a few frames, finds the largest of each, drops frames judged bad.
 
     Members
     -------
     i : ``In(stream.Signature(current_layout(plan), always_ready=True))``
+    verdict : ``In(stream.Signature(1, always_ready=True))``
+        For each frame, before its first logit: 1 drops it.
     o : ``Out(stream.Signature(logit_layout(plan)))``
-    credit : ``Out(1)``
-        High for one clock after the last logit of a frame has left.
+    credit : ``Out(2)``
+        Frames that have left, or were dropped, in the clock before.
     """
 
     def __init__(self, plan: LayerPlan) -> None:
@@ -42,8 +44,9 @@ class Readout(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(current_layout(plan), always_ready=True)),
+                "verdict": In(stream.Signature(1, always_ready=True)),
                 "o": Out(stream.Signature(logit_layout(plan))),
-                "credit": Out(1),
+                "credit": Out(2),
             }
         )
 
@@ -52,24 +55,33 @@ class Readout(wiring.Component):
         plan = self._plan
         layout = logit_layout(plan)
         m.submodules.logits = logits = fifo.SyncFIFOBuffered(
-            width=layout.size, depth=max(2, BANKS * plan.outputs)
+            width=layout.size, depth=max(2, FRAMES * plan.outputs)
         )
+        m.submodules.verdicts = verdicts = fifo.SyncFIFO(width=1, depth=MAX_FRAMES)
 
         current = self.i.payload
+        logit = current.currents[0]
+        dropped = Signal()
         best = Signal(signed(plan.current_width))
         label = Signal(layout["label"].shape)
         fresh = Signal(init=1)
         better = Signal()
         entry = Signal(layout)
         write = Signal()
-        m.d.comb += better.eq(fresh | (current.current > best))
-        m.d.sync += write.eq(self.i.valid)
+        m.d.comb += [
+            verdicts.w_data.eq(self.verdict.payload),
+            verdicts.w_en.eq(self.verdict.valid),
+            verdicts.r_en.eq(self.i.valid & current.end),
+            dropped.eq(verdicts.r_data),
+            better.eq(fresh | (logit > best)),
+        ]
+        m.d.sync += write.eq(self.i.valid & ~dropped)
         with m.If(self.i.valid):
             m.d.sync += [
                 fresh.eq(current.end),
-                best.eq(Mux(better, current.current, best)),
+                best.eq(Mux(better, logit, best)),
                 label.eq(Mux(better, current.channel, label)),
-                entry.logit.eq(current.current),
+                entry.logit.eq(logit),
                 entry.label.eq(Mux(better, current.channel, label)),
                 entry.last.eq(current.end),
             ]
@@ -80,5 +92,7 @@ class Readout(wiring.Component):
             self.o.payload.eq(logits.r_data),
             logits.r_en.eq(self.o.ready),
         ]
-        m.d.sync += self.credit.eq(self.o.valid & self.o.ready & self.o.payload.last)
+        left = Signal()
+        m.d.comb += left.eq(self.o.valid & self.o.ready & self.o.payload.last)
+        m.d.sync += self.credit.eq(left + (self.i.valid & current.end & dropped))
         return m

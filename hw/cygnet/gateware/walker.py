@@ -1,205 +1,383 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walks the events of a frame, once for every round of P outputs."""
+"""Walks the events of each window, once for every round of P outputs."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.credits import Reader
 from cygnet.gateware.events import event_layout
-from cygnet.gateware.frame_buffer import ReadSignature, stored_layout
-from cygnet.layer_plan import LayerPlan
+from cygnet.gateware.line_buffer import ReadSignature, line_counter_width, stored_layout
+from cygnet.gateware.lookup import lookup
+from cygnet.layer_plan import BufferPlan, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Walker"]
 
 
-class Walker(wiring.Component):
-    """Delivers one event a clock; rows and rounds follow each other without a bubble.
+@dataclass(frozen=True)
+class _Line:
+    """The part of one line of a buffer that the window covers, in registers."""
 
-    A frame is started only when the reader downstream has promised room for all of its results
-    (a credit), so nothing behind the walker ever stalls. The last event of a round waits until
-    the results of the round before have been drained. A frame without events brings one blank
-    event (all values zero) in each round.
+    buffer: int
+    start: Signal
+    end: Signal
+    tap: Signal
+
+
+class Walker(wiring.Component):
+    """Delivers one event a clock; rows, rounds and windows follow each other without a bubble.
+
+    A window starts when the pixels that it covers are complete and every reader of this layer's
+    output has promised room for its results (a credit), so nothing behind the walker ever stalls.
+    Parts of lines without events cost no clock. The last event of a round waits until the results
+    of the round before have been drained. A window without events brings one blank event (all
+    values zero) in each round.
 
     Parameters
     ----------
     plan : LayerPlan
-    credits : int
-        Frames for which the reader downstream has room after reset.
+    readers : sequence of Reader
+        Of this layer's output.
 
     Members
     -------
-    frame : ``In(stream.Signature({"rows", "bank"}))``
-        A closed frame; the transfer, with its last event, releases it.
-    read : ``Out(ReadSignature(plan))``
-    credit : ``In(1)``
-        The reader downstream has released one frame.
+    read_0, read_1 : ``Out(ReadSignature(buffer))``
+        One for each buffer of the plan.
+    credit_0, credit_1, ... : ``In(...)``
+        One for each reader: lines, pixels or frames that it has released in this clock.
     o : ``Out(stream.Signature(event_layout(plan), always_ready=True))``
     """
 
-    def __init__(self, plan: LayerPlan, credits: int) -> None:
-        if not isinstance(credits, int) or credits < 1:
-            raise ValueError(f"credits must be an integer >= 1, not {credits!r}")
+    def __init__(self, plan: LayerPlan, readers: Sequence[Reader]) -> None:
         self._plan = plan
-        self._credits = credits
-        rows_width = unsigned_width(plan.rows)
+        self._readers = tuple(readers)
         super().__init__(
-            {
-                "frame": In(
-                    stream.Signature(
-                        data.StructLayout({"rows": unsigned(rows_width), "bank": unsigned(1)})
-                    )
-                ),
-                "read": Out(ReadSignature(plan)),
-                "credit": In(1),
-                "o": Out(stream.Signature(event_layout(plan), always_ready=True)),
-            }
+            {f"read_{n}": Out(ReadSignature(buffer)) for n, buffer in enumerate(plan.buffers)}
+            | {f"credit_{n}": In(reader.credit_width) for n, reader in enumerate(readers)}
+            | {"o": Out(stream.Signature(event_layout(plan), always_ready=True))}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan = self._plan
+        height, width = plan.shape[:2]
+        buffers = plan.buffers
+        reads = [getattr(self, f"read_{n}") for n in range(len(buffers))]
 
-        credits = Signal(range(self._credits + 1), init=self._credits)
-        active = Signal()
+        # Which window is next, and whether it can start.
+        y = Signal(unsigned_width(height - 1))
+        x = Signal(unsigned_width(width - 1))
         start = Signal()
-        finish = Signal()
-        m.d.comb += [
-            start.eq(self.frame.valid & ~active & credits.any()),
-            self.frame.ready.eq(finish),
-        ]
-        m.d.sync += credits.eq(credits + self.credit - start)
-        with m.If(start):
-            m.d.sync += active.eq(1)
-        with m.If(finish):
-            m.d.sync += active.eq(0)
-
-        # Three elastic stages: row address, row out of the memory, row being taken apart.
-        fetching = Signal()
-        row = Signal(unsigned_width(plan.rows - 1))
-        group = Signal(unsigned_width(plan.groups - 1))
-        rows_left = Signal.like(self.frame.payload.rows)
-        empty = Signal()
-
-        fetched = Signal()
-        fetched_blank = Signal()
-        fetched_last = Signal()
-        fetched_end = Signal()
-
-        open_ = Signal()
-        current = Signal(stored_layout(plan))
-        mask = Signal(plan.row)
-        blank = Signal()
+        free = Signal()
+        ready = Signal()
+        last_column = Signal()
         last_row = Signal()
-        last_group = Signal()
-
-        issue = Signal()
-        single = Signal()
-        to_open = Signal()
-        to_fetched = Signal()
         m.d.comb += [
-            to_open.eq(fetched & (~open_ | (issue & single))),
-            to_fetched.eq(fetching & (~fetched | to_open)),
+            last_column.eq(x == width - 1),
+            last_row.eq(y == height - 1),
+            start.eq(ready & free & self._credits(m, start, y, x)),
         ]
+        with m.If(start):
+            m.d.sync += x.eq(x + 1)
+            with m.If(last_column):
+                m.d.sync += [x.eq(0), y.eq(Mux(last_row, 0, y + 1))]
+
+        # The window being walked.
+        lines: list[_Line] = []
+        covered: list[Value] = []
+        shifts, releases = [], []
+        for number, (buffer, read) in enumerate(zip(buffers, reads, strict=True)):
+            row_lines, row_covered, complete, shift, release = self._window(
+                m, number, buffer, read, y, x, start, last_column
+            )
+            lines += row_lines
+            covered += row_covered
+            shifts.append(shift)
+            releases.append(release)
+            if number == 0:
+                m.d.comb += ready.eq(complete)
+
+        walking = Signal()
+        mask = Signal(len(lines))
+        left = Signal(len(lines))
+        fresh = Signal()
+        pointer = Signal.like(lines[0].start, name="pointer")
+        round_ = Signal(unsigned_width(plan.rounds - 1))
+        weights = Signal(unsigned_width(plan.rounds * plan.positions))
 
         # Row address.
-        final_row = Signal()
-        final_group = Signal()
+        fetched = Signal()
+        to_fetched = Signal()
+        chosen = Signal(len(lines))
+        here = Signal(max(len(line.start) for line in lines))
+        end = Signal.like(here)
+        offset = Signal(range(-plan.positions, plan.positions + 1))
+        line_done, round_done, final_round = Signal(), Signal(), Signal()
         m.d.comb += [
-            final_row.eq(empty | (rows_left == 1)),
-            final_group.eq(group == plan.groups - 1),
-            self.read.address.eq(Cat(row, self.frame.payload.bank)),
-            self.read.enable.eq(to_fetched),
+            chosen.eq(left & (~left + 1)),
+            line_done.eq(here + 1 == end),
+            round_done.eq(~left.any() | (line_done & (left == chosen))),
+            final_round.eq(round_ == plan.rounds - 1),
+            free.eq(~walking | (to_fetched & round_done & final_round)),
         ]
+        first_of: list[Value] = []
+        for number, line in enumerate(lines):
+            with m.If(chosen[number]):
+                m.d.comb += [
+                    here.eq(Mux(fresh, line.start, pointer)),
+                    end.eq(line.end),
+                    offset.eq(self._offset(m, number, line) - shifts[line.buffer]),
+                ]
+            first_of.append(chosen[number] & line.buffer)
+        from_projection = Signal()
+        m.d.comb += from_projection.eq(Cat(*first_of).any() if len(buffers) > 1 else 0)
+        for number, read in enumerate(reads):
+            m.d.comb += [
+                read.address.eq(here),
+                read.enable.eq(to_fetched & (from_projection == number)),
+            ]
         with m.If(start):
             m.d.sync += [
-                fetching.eq(1),
-                row.eq(0),
-                group.eq(0),
-                rows_left.eq(self.frame.payload.rows),
-                empty.eq(self.frame.payload.rows == 0),
+                walking.eq(1),
+                mask.eq(Cat(*covered)),
+                left.eq(Cat(*covered)),
+                fresh.eq(1),
+                round_.eq(0),
+                weights.eq(0),
             ]
         with m.Elif(to_fetched):
-            m.d.sync += [row.eq(row + 1), rows_left.eq(rows_left - 1)]
-            with m.If(final_row):
+            m.d.sync += [pointer.eq(here + 1), fresh.eq(line_done)]
+            with m.If(line_done):
+                m.d.sync += left.eq(left & ~chosen)
+            with m.If(round_done):
                 m.d.sync += [
-                    row.eq(0),
-                    rows_left.eq(self.frame.payload.rows),
-                    group.eq(group + 1),
-                    fetching.eq(~final_group),
+                    left.eq(mask),
+                    fresh.eq(1),
+                    round_.eq(round_ + 1),
+                    weights.eq(weights + plan.positions),
+                    walking.eq(~final_round),
                 ]
 
         # Row out of the memory.
+        address_shape = event_layout(plan)["address"].shape
+        fetched_base = Signal(address_shape)
+        fetched_flags = Signal(4)
+        fetched_releases = [Signal.like(release, name=f"fetched_{n}") for n, release in enumerate(releases)]
+        to_open = Signal()
         with m.If(to_fetched):
             m.d.sync += [
                 fetched.eq(1),
-                fetched_blank.eq(empty),
-                fetched_last.eq(final_row),
-                fetched_end.eq(final_group),
+                fetched_base.eq(weights + offset),
+                fetched_flags.eq(Cat(~left.any(), round_done, final_round, from_projection)),
             ]
+            for register, release in zip(fetched_releases, releases, strict=True):
+                m.d.sync += register.eq(release)
         with m.Elif(to_open):
             m.d.sync += fetched.eq(0)
 
-        # Row being taken apart, lowest input first.
-        lowest = Signal(plan.row)
-        m.d.comb += [
-            lowest.eq(mask & (~mask + 1)),
-            single.eq(blank | (mask == lowest)),
-        ]
-        with m.If(to_open):
-            m.d.sync += [
-                open_.eq(1),
-                current.eq(self.read.data),
-                mask.eq(self.read.data.mask if plan.row > 1 else 1),
-                blank.eq(fetched_blank),
-                last_row.eq(fetched_last),
-                last_group.eq(fetched_end),
-            ]
-        with m.Elif(issue):
-            m.d.sync += mask.eq(mask & ~lowest)
-            with m.If(single):
-                m.d.sync += open_.eq(0)
-
+        # Row being taken apart, lowest value first.
+        open_ = Signal()
+        blank, closes_round, closes_window = Signal(), Signal(), Signal()
+        base = Signal(address_shape)
+        row = _OpenRow(m, plan, reads, fetched_flags[3], to_open, open_)
+        issue, single, last = Signal(), Signal(), Signal()
+        open_releases = [Signal.like(release, name=f"open_{n}") for n, release in enumerate(releases)]
         cooldown = Signal(unsigned_width(max(plan.drain - 1, 1)))
-        last = Signal()
         first = Signal(init=1)
         event = self.o.payload
         m.d.comb += [
-            last.eq(last_row & single),
+            to_open.eq(fetched & (~open_ | (issue & single))),
+            to_fetched.eq(walking & (~fetched | to_open)),
+            single.eq(blank | row.single),
+            last.eq(closes_round & single),
             issue.eq(open_ & (~last | ~cooldown.any())),
-            finish.eq(issue & last & last_group),
             self.o.valid.eq(issue),
+            event.address.eq(base + row.position),
             event.first.eq(first),
             event.last.eq(last),
-            event.end.eq(last & last_group),
+            event.end.eq(last & closes_window),
         ]
-        if plan.row > 1:
-            place = Signal(unsigned_width(plan.row - 1))
-            m.d.comb += event.index.eq(Cat(place, current.index))
-            for number in range(plan.row):
-                with m.If(lowest[number]):
-                    m.d.comb += place.eq(number)
-            for column in range(plan.columns):
-                chosen = 0
-                for number in range(plan.row):
-                    value = (
-                        current.values[number][column].as_unsigned()
-                        if plan.value.signed
-                        else (current.values[number][column])
-                    )
-                    chosen = chosen | Mux(lowest[number] & ~blank, value, 0)
-                m.d.comb += event.values[column].eq(chosen)
-        else:
-            m.d.comb += event.index.eq(current.index)
-            for column in range(plan.columns):
-                m.d.comb += event.values[column].eq(Mux(blank, 0, current.values[0][column]))
-
+        for column in range(plan.columns):
+            m.d.comb += event.values[column].eq(Mux(blank, 0, row.values[column]))
+        with m.If(to_open):
+            m.d.sync += [
+                open_.eq(1),
+                base.eq(fetched_base),
+                Cat(blank, closes_round, closes_window).eq(fetched_flags),
+            ]
+            for register, release in zip(open_releases, fetched_releases, strict=True):
+                m.d.sync += register.eq(release)
+        with m.Elif(issue & single):
+            m.d.sync += open_.eq(0)
+        row.advance(m, issue)
         with m.If(issue):
             m.d.sync += first.eq(last)
         with m.If(issue & last):
             m.d.sync += cooldown.eq(plan.drain - 1)
         with m.Elif(cooldown.any()):
             m.d.sync += cooldown.eq(cooldown - 1)
+        for read, release in zip(reads, open_releases, strict=True):
+            m.d.comb += read.release.eq(Mux(issue & event.end, release, 0))
         return m
+
+    def _credits(self, m: Module, start: Signal, y: Signal, x: Signal) -> Value:
+        """Whether every reader that this window writes to has room."""
+        enough: Value = Const(1)
+        for number, reader in enumerate(self._readers):
+            room = Signal(
+                unsigned_width(reader.capacity), init=reader.granted, name=f"room_{number}"
+            )
+            takes = reader.takes(m, y, x)
+            returned = getattr(self, f"credit_{number}")
+            m.d.sync += room.eq(room + returned * reader.unit - (start & takes))
+            enough = enough & (room.any() | ~takes)
+        return enough[0]
+
+    def _window(
+        self,
+        m: Module,
+        number: int,
+        buffer: BufferPlan,
+        read: wiring.PureInterface,
+        y: Signal,
+        x: Signal,
+        start: Signal,
+        last_column: Signal,
+    ) -> tuple[list[_Line], list[Value], Value, Signal, Signal]:
+        """Registers of the window's part of each line; with them which lines it covers, whether its
+        pixels are complete, the place of its first column, and the lines to release behind it."""
+        rows, columns = buffer.window_rows, buffer.window_columns
+        count = lookup(m, y, [row.count for row in rows], f"count_{number}")
+        tap = lookup(m, y, [row.tap for row in rows], f"tap_{number}")
+        advance = lookup(m, y, [row.advance for row in rows], f"advance_{number}")
+        last = lookup(m, x, [column.last for column in columns], f"last_{number}")
+        first = lookup(m, x, [column.first for column in columns], f"first_{number}")
+        place = [column.shift * buffer.pixel_positions for column in columns]
+        m.d.comb += [read.first.eq(first), read.last.eq(last)]
+
+        passed = Signal(line_counter_width(buffer), name=f"passed_{number}")
+        base = Signal(unsigned_width(buffer.lines - 1), name=f"base_{number}")
+        there = Signal.like(passed, name=f"there_{number}")
+        complete = Signal(name=f"complete_{number}")
+        m.d.comb += [
+            there.eq(read.lines - passed),
+            complete.eq((there >= count) | ((there + 1 == count) & (read.pixels > last))),
+        ]
+        release = Signal(unsigned_width(buffer.lines), name=f"release_{number}")
+        shift = Signal(
+            range(min(0, *place), max(1, *place) + 1), name=f"shift_{number}"
+        )
+        with m.If(start):
+            m.d.sync += [
+                release.eq(Mux(last_column, advance, 0)),
+                shift.eq(lookup(m, x, place, f"place_{number}")),
+            ]
+            with m.If(last_column):
+                moved = base + advance
+                m.d.sync += [
+                    passed.eq(passed + advance),
+                    base.eq(Mux(moved >= buffer.lines, moved - buffer.lines, moved)),
+                ]
+
+        lines, covered = [], []
+        for line in range(buffer.lines):
+            name = f"{number}_{line}"
+            nth = Signal(unsigned_width(buffer.lines - 1), name=f"nth_{name}")
+            m.d.comb += nth.eq(Mux(base > line, buffer.lines + line - base, line - base))
+            part = _Line(
+                buffer=number,
+                start=Signal.like(read.starts[line], name=f"start_{name}"),
+                end=Signal.like(read.ends[line], name=f"end_{name}"),
+                tap=Signal(unsigned_width(buffer.kernel[0] + buffer.lines), name=f"tap_{name}"),
+            )
+            with m.If(start):
+                m.d.sync += [
+                    part.start.eq(read.starts[line]),
+                    part.end.eq(read.ends[line]),
+                    part.tap.eq(nth + tap),
+                ]
+            lines.append(part)
+            covered.append((nth < count) & (read.starts[line] != read.ends[line]))
+        return lines, covered, complete, shift, release
+
+    def _offset(self, m: Module, number: int, line: _Line) -> Value:
+        """Rows of weights before those of the kernel's row that meets the line."""
+        buffers = self._plan.buffers
+        buffer = buffers[line.buffer]
+        before = sum(other.positions for other in buffers[: line.buffer])
+        pitch = buffer.kernel[1] * buffer.pixel_positions
+        return lookup(
+            m,
+            line.tap,
+            [before + tap * pitch for tap in range(buffer.kernel[0])],
+            f"offset_{number}",
+        )
+
+
+class _OpenRow:
+    """A row of a buffer, its events taken out one by one."""
+
+    def __init__(
+        self,
+        m: Module,
+        plan: LayerPlan,
+        reads: Sequence[wiring.PureInterface],
+        from_projection: Value,
+        load: Signal,
+        open_: Signal,
+    ) -> None:
+        self._masks: list[tuple[Signal, Signal, Value]] = []
+        self._load = load
+        singles, positions = [], []
+        columns: list[list[Value]] = [[] for _ in range(plan.columns)]
+        chosen = Signal()
+        for number, (buffer, read) in enumerate(zip(plan.buffers, reads, strict=True)):
+            row = Signal(stored_layout(buffer), name=f"row_{number}")
+            with m.If(load):
+                m.d.sync += [row.eq(read.data), chosen.eq(from_projection)]
+            if buffer.row == 1:
+                singles.append(Const(1))
+                positions.append(row.position)
+                for column in range(plan.columns):
+                    columns[column].append(row.values[0][column])
+                continue
+            mask = Signal(buffer.row, name=f"mask_{number}")
+            lowest = Signal(buffer.row, name=f"lowest_{number}")
+            place = Signal(buffer.place_bits, name=f"place_{number}_")
+            m.d.comb += lowest.eq(mask & (~mask + 1))
+            self._masks.append((mask, lowest, read.data.mask))
+            singles.append(mask == lowest)
+            positions.append(Cat(place, row.position))
+            for value in range(buffer.row):
+                with m.If(lowest[value]):
+                    m.d.comb += place.eq(value)
+            for column in range(plan.columns):
+                selected: Value = Const(0)
+                for value in range(buffer.row):
+                    bits = row.values[value].as_value().word_select(
+                        column, buffer.value.width
+                    )
+                    selected = selected | Mux(lowest[value], bits, 0)
+                selected = selected[: buffer.value.width]
+                columns[column].append(selected.as_signed() if buffer.value.signed else selected)
+        self.single: Value = singles[0]
+        self.position: Value = positions[0]
+        self.values: list[Value] = [values[0] for values in columns]
+        if len(plan.buffers) > 1:
+            self.single = Mux(chosen, singles[1], singles[0])
+            self.position = Mux(chosen, positions[1], positions[0])
+            self.values = [Mux(chosen, values[1], values[0]) for values in columns]
+
+    def advance(self, m: Module, issue: Signal) -> None:
+        """The event that was issued is done."""
+        for mask, lowest, fresh in self._masks:
+            with m.If(self._load):
+                m.d.sync += mask.eq(fresh)
+            with m.Elif(issue):
+                m.d.sync += mask.eq(mask & ~lowest)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A few lines of a map, each as a packed list of its events."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from cygnet.gateware.events import row_layout, values_layout
+from cygnet.layer_plan import BufferPlan
+from cygnet.network import unsigned_width
+
+__all__ = ["LineBuffer", "ReadSignature", "line_counter_width", "stored_layout"]
+
+
+def stored_layout(buffer: BufferPlan) -> data.StructLayout:
+    """A row as it lies in memory.
+
+    position: its place among the rows of its line; mask[r]: which of its values are events (a row
+    of one value is stored only if it is one).
+    """
+    mask = {"mask": unsigned(buffer.row)} if buffer.row > 1 else {}
+    return data.StructLayout(
+        {
+            "values": values_layout(buffer.row, buffer.columns, buffer.value),
+            "position": unsigned(unsigned_width(buffer.line_rows - 1)),
+            **mask,
+        }
+    )
+
+
+def line_counter_width(buffer: BufferPlan) -> int:
+    """Bits of a counter of lines that two sides compare."""
+    return unsigned_width(2 * buffer.lines)
+
+
+class ReadSignature(wiring.Signature):
+    """The reader's view of a line buffer.
+
+    Members
+    -------
+    lines : ``In``, lines written since reset, modulo its width
+    pixels : ``In``, pixels of the line being written that are complete
+    first, last : ``Out``, pixels that bound a part of each line
+    starts[l], ends[l] : ``In``, in the same clock, addresses that bound the rows of that part in
+        line l of the buffer
+    address, enable : ``Out``
+    data : ``In``, the row, one clock after an enabled address
+    release : ``Out``, lines that will not be read again
+    """
+
+    def __init__(self, buffer: BufferPlan) -> None:
+        pointer = unsigned(unsigned_width(buffer.lines * buffer.line_rows))
+        pixel = unsigned_width(buffer.width - 1)
+        super().__init__(
+            {
+                "lines": In(line_counter_width(buffer)),
+                "pixels": In(pixel),
+                "first": Out(pixel),
+                "last": Out(pixel),
+                "starts": In(data.ArrayLayout(pointer, buffer.lines)),
+                "ends": In(data.ArrayLayout(pointer, buffer.lines)),
+                "address": Out(pointer),
+                "enable": Out(1),
+                "data": In(stored_layout(buffer)),
+                "release": Out(unsigned_width(buffer.lines)),
+            }
+        )
+
+
+class LineBuffer(wiring.Component):
+    """Stores the rows that hold an event; rows of zeros are counted, never written.
+
+    The events of neighbouring pixels of a line lie one behind the other, so that the part of a
+    line which a window covers is one range of addresses.
+
+    Members
+    -------
+    i : ``In(stream.Signature(row_layout(buffer)))``
+        All rows of a map in raster order. Not ready while no line is free; a writer that holds
+        credits never meets that.
+    read : ``In(ReadSignature(buffer))``
+    credit : ``Out(...)``
+        One clock after a release, the number of lines; otherwise 0.
+    """
+
+    def __init__(self, buffer: BufferPlan) -> None:
+        self._buffer = buffer
+        super().__init__(
+            {
+                "i": In(stream.Signature(row_layout(buffer))),
+                "read": In(ReadSignature(buffer)),
+                "credit": Out(unsigned_width(buffer.lines)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        buffer = self._buffer
+        read = self.read
+        rows = buffer.line_rows
+
+        m.submodules.rows = memory = Memory(
+            shape=stored_layout(buffer), depth=buffer.lines * rows, init=[]
+        )
+        write_port = memory.write_port()
+        read_port = memory.read_port()
+
+        held = Signal(unsigned_width(buffer.lines))
+        line = Signal(unsigned_width(buffer.lines - 1))
+        position = Signal(unsigned_width(rows - 1))
+        word = Signal(unsigned_width(buffer.words - 1))
+        pixel = Signal(unsigned_width(buffer.width - 1))
+        pointer = Signal(unsigned_width(buffer.lines * rows))
+        lines = Signal(line_counter_width(buffer))
+
+        values = [self.i.payload[r].as_value() for r in range(buffer.row)]
+        transfer = Signal()
+        occupied = Signal()
+        pointer_next = Signal.like(pointer)
+        last_word = Signal()
+        last_pixel = Signal()
+        line_done = Signal()
+        m.d.comb += [
+            self.i.ready.eq(held != buffer.lines),
+            transfer.eq(self.i.valid & self.i.ready),
+            occupied.eq(Cat(*values).any()),
+            pointer_next.eq(pointer + occupied),
+            last_word.eq(word == buffer.words - 1),
+            last_pixel.eq(pixel == buffer.width - 1),
+            line_done.eq(transfer & last_word & last_pixel),
+            write_port.addr.eq(pointer),
+            write_port.data.values.eq(self.i.payload),
+            write_port.data.position.eq(position),
+            write_port.en.eq(transfer & occupied),
+        ]
+        if buffer.row > 1:
+            m.d.comb += write_port.data.mask.eq(Cat(value.any() for value in values))
+
+        with m.If(transfer):
+            m.d.sync += [
+                pointer.eq(pointer_next),
+                position.eq(position + 1),
+                word.eq(word + 1),
+            ]
+            with m.If(last_word):
+                m.d.sync += [word.eq(0), pixel.eq(pixel + 1)]
+        with m.If(line_done):
+            last_line = line == buffer.lines - 1
+            m.d.sync += [
+                position.eq(0),
+                pixel.eq(0),
+                lines.eq(lines + 1),
+                line.eq(Mux(last_line, 0, line + 1)),
+                pointer.eq(
+                    Array([*range(rows, buffer.lines * rows, rows), 0])[line]
+                    if buffer.lines > 2
+                    else Mux(last_line, 0, rows)
+                ),
+            ]
+        m.d.sync += held.eq(held + line_done - read.release)
+
+        for number in range(buffer.lines):
+            closed = transfer & last_word & (line == number)
+            start, end = self._bounds(m, number, closed, pixel, pointer_next)
+            m.d.comb += [read.starts[number].eq(start), read.ends[number].eq(end)]
+
+        m.d.comb += [
+            read.lines.eq(lines),
+            read.pixels.eq(pixel),
+            read_port.addr.eq(read.address),
+            read_port.en.eq(read.enable),
+            read.data.eq(read_port.data),
+        ]
+        m.d.sync += self.credit.eq(read.release)
+        return m
+
+    def _bounds(
+        self, m: Module, number: int, closed: Value, pixel: Signal, pointer: Signal
+    ) -> tuple[Value, Value]:
+        """Addresses of the first row of ``read.first`` and of the one behind ``read.last``."""
+        buffer = self._buffer
+        base = number * buffer.line_rows
+        if buffer.width == 1:
+            end = Signal.like(pointer, name=f"end_{number}")
+            with m.If(closed):
+                m.d.sync += end.eq(pointer)
+            return Const(base, pointer.shape()), end
+        # Where each pixel of the line ends.
+        ends = Memory(shape=pointer.shape(), depth=buffer.width, init=[])
+        m.submodules[f"ends_{number}"] = ends
+        write = ends.write_port()
+        before = ends.read_port(domain="comb")
+        until = ends.read_port(domain="comb")
+        m.d.comb += [
+            write.addr.eq(pixel),
+            write.data.eq(pointer),
+            write.en.eq(closed),
+            before.addr.eq(self.read.first - 1),
+            until.addr.eq(self.read.last),
+        ]
+        return Mux(self.read.first == 0, base, before.data), until.data
