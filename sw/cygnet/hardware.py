@@ -53,7 +53,8 @@ class HardwareConfig:
     """Everything that the gateware is built from besides the network.
 
     :param steps: T, the time-steps that the hardware runs, 1..Network.steps
-    :param beat: input values that arrive in one transfer, a power of two
+    :param beat: input values that arrive in one transfer; where a convolution reads the input, its
+        channels
     :param layers: one for each layer of the network
     """
 
@@ -67,8 +68,6 @@ class HardwareConfig:
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if not 1 <= value <= high:
                 raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
-        if self.beat & (self.beat - 1):
-            raise ValueError(f"beat must be a power of two, not {self.beat!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
         for layer in self.layers:
             if not isinstance(layer, LayerHardware):

@@ -110,7 +110,7 @@ def _weights(plan: LayerPlan, network: Network) -> Memory:
         width=plan.lanes * bits,
         words=pack(rows.reshape(-1, plan.lanes), bits),
         fields=tuple(Field(f"lane{lane}", lane * bits, bits, True) for lane in range(plan.lanes)),
-        address=f"(output // {plan.lanes}) * {plan.positions} + position of the input in the window; "
+        address=f"(output // {plan.lanes}) * {plan.positions} + place of the input in the window; "
         f"lane = output % {plan.lanes}",
     )
 
@@ -159,7 +159,8 @@ def _biases(plan: LayerPlan) -> Memory:
 
 
 def _skips(plan: LayerPlan) -> Memory:
-    assert plan.skip is not None and isinstance(plan.layer.shortcut, Identity)
+    assert plan.skip is not None
+    assert isinstance(plan.layer.shortcut, Identity)
     bits = plan.skip.weight_bits
     return Memory(
         name=f"{plan.name}_skip",
@@ -173,7 +174,8 @@ def _skips(plan: LayerPlan) -> Memory:
 
 def _neurons(plan: LayerPlan, network: Network) -> list[Memory]:
     core, neurons = plan.core, plan.layer.neurons
-    assert core is not None and neurons is not None
+    assert core is not None
+    assert neurons is not None
     fields = []
     low = 0
     for field in core.row_fields:

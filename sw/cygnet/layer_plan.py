@@ -78,6 +78,12 @@ class WindowRow:
     tap: int
     advance: int
 
+    @property
+    def waits(self) -> bool:
+        """Whether the last window of the row must wait until all lines that it releases are
+        complete; otherwise they have long been."""
+        return self.advance >= self.count
+
 
 @dataclass(frozen=True)
 class WindowColumn:
@@ -109,6 +115,7 @@ class BufferPlan:
     :param stride: (vertical, horizontal)
     :param padding: (vertical, horizontal)
     :param pool: sum pooling between the source and this buffer, or None
+    :param least_lines: lines that it must have for other reasons than its own windows
     """
 
     source: int
@@ -122,6 +129,7 @@ class BufferPlan:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     pool: SumPool | None = None
+    least_lines: int = 0
 
     @cached_property
     def window_rows(self) -> tuple[WindowRow, ...]:
@@ -153,12 +161,24 @@ class BufferPlan:
             for x in range(count)
         )
 
+    @cached_property
+    def needed(self) -> tuple[int, ...]:
+        """For each window, in raster order, the last pixel that it waits for."""
+        columns = self.window_columns
+        return tuple(
+            (row.top + row.advance) * self.width - 1
+            if row.waits and x == len(columns) - 1
+            else (row.top + row.count - 1) * self.width + column.last
+            for row in self.window_rows
+            for x, column in enumerate(columns)
+        )
+
     @property
     def lines(self) -> int:
         """Lines of the buffer: what a row of windows reads, and what comes in meanwhile."""
-        return max(row.count for row in self.window_rows) + max(
-            min(self.stride[0], self.height), self.window_rows[0].advance
-        )
+        read = max(row.count for row in self.window_rows)
+        meanwhile = max(min(self.stride[0], self.height), self.window_rows[0].advance)
+        return max(read + meanwhile, self.least_lines)
 
     @property
     def line_rows(self) -> int:
@@ -395,6 +415,9 @@ def plan_layers(network: Network, hardware: HardwareConfig) -> tuple[LayerPlan, 
         if plan.skip is not None:
             slots = _skip_slots(plans, number, plan.skip.source)
             plans[number] = replace(plan, skip=replace(plan.skip, slots=slots))
+        if plan.projection is not None:
+            lines = _projection_lines(plans, number, plan.projection)
+            plans[number] = replace(plan, projection=replace(plan.projection, least_lines=lines))
     return tuple(plans)
 
 
@@ -440,7 +463,9 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         scale=steps if pixels and last else 1,
         bias_steps=steps if last and not pixels else 1,
         weight_bits=max(
-            layer.synapses.bits, layer.shortcut.bits if isinstance(layer.shortcut, Projection) else 0
+            part.bits
+            for part in (layer.synapses, layer.shortcut)
+            if isinstance(part, (Dense, Convolution, Projection))
         ),
         accumulator=accumulator,
         current=current,
@@ -548,16 +573,13 @@ def _skip(
 
 def _needed(plan: LayerPlan, target: NDArray[np.int64]) -> NDArray[np.int64]:
     """The last pixel of its source that a layer needs for each of the given windows."""
-    rows, columns = plan.main.window_rows, plan.main.window_columns
-    bottom = np.array([row.top + row.count - 1 for row in rows])
-    right = np.array([column.last for column in columns])
-    needed = (bottom * plan.main.width)[target // len(columns)] + right[target % len(columns)]
+    needed = np.asarray(np.array(plan.main.needed, dtype=np.int64)[target])
     if plan.main.pool is None:
         return needed
     y, x = needed // plan.main.width, needed % plan.main.width
     kernel = plan.main.pool.kernel
     width = plan.main.width * kernel[1]
-    return ((y + 1) * kernel[0] - 1) * width + (x + 1) * kernel[1] - 1
+    return np.asarray(((y + 1) * kernel[0] - 1) * width + (x + 1) * kernel[1] - 1, dtype=np.int64)
 
 
 def lead(plans: list[LayerPlan], number: int, source: int) -> NDArray[np.int64]:
@@ -567,8 +589,8 @@ def lead(plans: list[LayerPlan], number: int, source: int) -> NDArray[np.int64]:
     while number != source:
         if number < source:
             raise CygnetError(
-                f"layer {plans[source].name!r}: gateware adds the shortcut of a layer that the main "
-                f"path comes from; run this network in the golden model"
+                f"layer {plans[source].name!r}: gateware adds a shortcut that starts on the main "
+                f"path; run this network in the golden model"
             )
         needed = _needed(plans[number], needed)
         number = plans[number].main.source
@@ -582,6 +604,14 @@ def _skip_slots(plans: list[LayerPlan], number: int, source: int) -> int:
     return min(ahead + plans[number].shape[1] + 1, 2 * plans[number].pixels)
 
 
+def _projection_lines(plans: list[LayerPlan], number: int, buffer: BufferPlan) -> int:
+    """Lines that a projection shortcut must hold for the main path never to wait for ever, and one
+    more, so that it seldom waits."""
+    ahead = lead(plans, number, buffer.source) // buffer.width
+    tops = np.repeat([row.top for row in buffer.window_rows], len(buffer.window_columns))
+    return int((ahead - tops).max()) + 2
+
+
 def _sum_bounds(fan_in: NDArray[np.integer], value: Bounds) -> Bounds:
     """Bounds of every partial sum of a layer's products."""
     positive = fan_in.clip(min=0).sum(axis=1, dtype=np.int64)
@@ -589,5 +619,3 @@ def _sum_bounds(fan_in: NDArray[np.integer], value: Bounds) -> Bounds:
     low = negative * value.high + positive * value.low
     high = positive * value.high + negative * value.low
     return Bounds(int(low.min()), int(high.max()))
-
-

@@ -16,6 +16,7 @@ from cygnet.hardware import HardwareConfig
 from cygnet.images import memories
 from cygnet.network import Network
 from networks import dense_frames, dense_network
+from random_networks import draw
 
 
 def simulate(
@@ -89,6 +90,22 @@ def simulate(
     )
 
 
+def compare(network: Network, hardware: HardwareConfig, frames: np.ndarray) -> None:
+    """Back to back and one by one: values, labels, the cycles of every frame."""
+    golden = run(network, frames, steps=hardware.steps, record=True)
+    events = count_events(network, hardware, frames, golden.counts)
+    logits, labels, accepted, finished = simulate(network, hardware, frames)
+    np.testing.assert_array_equal(logits, golden.logits)
+    np.testing.assert_array_equal(labels, golden.labels)
+    timing = predict(network, hardware, events)
+    np.testing.assert_array_equal(accepted - accepted[0], timing.accepted)
+    np.testing.assert_array_equal(finished - accepted[0], timing.finished)
+
+    *_, accepted, finished = simulate(network, hardware, frames, idle=True)
+    alone = predict(network, hardware, events, back_to_back=False)
+    np.testing.assert_array_equal(finished - accepted, alone.latency)
+
+
 CASES = [
     # sizes, kind, tau, T, lanes, beat, bits
     ((12, 10, 7, 4), "gn", 4, 1, 4, 4, 8),
@@ -108,19 +125,27 @@ def test_values_and_cycles(case: tuple[Any, ...]) -> None:
     network = dense_network(1, sizes, kind=kind, tau=tau, steps=4, bits=bits)
     hardware = HardwareConfig.uniform(network, steps=steps, lanes=lanes, beat=beat)
     frames = dense_frames(network, 7, seed=2)
-    golden = run(network, frames, steps=steps, record=True)
-    events = count_events(network, hardware, frames, golden.counts)
+    compare(network, hardware, frames)
 
-    logits, labels, accepted, finished = simulate(network, hardware, frames)
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(seed: int) -> None:
+    compare(*draw(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12, 200))
+def test_more_random_networks(seed: int) -> None:
+    compare(*draw(seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stalls_change_no_value_of_random_networks(seed: int) -> None:
+    network, hardware, frames = draw(seed)
+    golden = run(network, frames, steps=hardware.steps)
+    logits, labels, *_ = simulate(network, hardware, frames, stalls=seed)
     np.testing.assert_array_equal(logits, golden.logits)
     np.testing.assert_array_equal(labels, golden.labels)
-    timing = predict(network, hardware, events)
-    np.testing.assert_array_equal(accepted - accepted[0], timing.accepted)
-    np.testing.assert_array_equal(finished - accepted[0], timing.finished)
-
-    *_, accepted, finished = simulate(network, hardware, frames, idle=True)
-    alone = predict(network, hardware, events, back_to_back=False)
-    np.testing.assert_array_equal(finished - accepted, alone.latency)
 
 
 @pytest.mark.parametrize("seed", range(4))

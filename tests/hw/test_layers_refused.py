@@ -11,7 +11,7 @@ import pytest
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.layer_plan import plan_layers
-from cygnet.network import Bounds, Convolution, Dense, InputSpec, Layer, Network, Neurons
+from cygnet.network import Bounds, Convolution, Dense, InputSpec, Layer, Network, Neurons, SumPool
 from networks import dense_network
 
 
@@ -20,13 +20,20 @@ def _neurons(channels: int) -> Neurons:
     return Neurons("if", levels, levels, levels >> 1, np.ones(channels))
 
 
-def _convolution() -> Network:
+def _overlapping_pool() -> Network:
     weight = np.ones((2, 3, 3, 1), dtype=np.int8)
     layers = (
         Layer("conv", Convolution(weight), np.zeros(2, int), _neurons(2), -1),
-        Layer("output", Dense(np.ones((3, 8), dtype=np.int8)), np.zeros(3, int), None, 0),
+        Layer(
+            "output",
+            Dense(np.ones((3, 8), dtype=np.int8)),
+            np.zeros(3, int),
+            None,
+            0,
+            SumPool((2, 2), (1, 1)),
+        ),
     )
-    return Network("net", InputSpec("pixels", (4, 4, 1)), layers, 1)
+    return Network("net", InputSpec("pixels", (5, 5, 1)), layers, 1)
 
 
 def _counts() -> Network:
@@ -44,8 +51,8 @@ def _spiking_end() -> Network:
     ("network", "message"),
     [
         (
-            _convolution(),
-            "layer 'conv': gateware is built for dense layers without pooling and shortcuts; "
+            _overlapping_pool(),
+            "layer 'output': gateware pools windows that do not overlap; "
             "run this network in the golden model",
         ),
         (
@@ -62,7 +69,7 @@ def _spiking_end() -> Network:
 )
 def test_networks(network: Network, message: str) -> None:
     with pytest.raises(CygnetError, match=f"^{re.escape(message)}$"):
-        plan_layers(network, HardwareConfig.uniform(network, steps=1))
+        plan_layers(network, HardwareConfig.uniform(network, steps=1, beat=1))
 
 
 @pytest.mark.parametrize(
@@ -98,3 +105,20 @@ def test_networks(network: Network, message: str) -> None:
 def test_configurations(make: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         make(dense_network(1))  # type: ignore[operator]
+
+
+def test_beat_of_a_convolution_is_a_pixel() -> None:
+    network = _overlapping_pool()
+    message = "beat must be 1, one pixel, where a convolution reads the input, not 8"
+    with pytest.raises(CygnetError, match=f"^{message}$"):
+        plan_layers(network, HardwareConfig.uniform(network, steps=1, beat=8))
+
+
+def test_cores() -> None:
+    with pytest.raises(ValueError, match=r"^cores must be a divisor of the 6 lanes, not 4$"):
+        LayerHardware(6, cores=4)
+    with pytest.raises(TypeError, match=r"^cores must be an integer, not 1\.5$"):
+        LayerHardware(6, cores=1.5)  # type: ignore[arg-type]
+    hardware = HardwareConfig(1, 4, (LayerHardware(4), LayerHardware(4), LayerHardware(4, cores=2)))
+    with pytest.raises(ValueError, match=r"^cores of layer 'layer3', the last, must be 1, not 2$"):
+        hardware.check(dense_network(1))

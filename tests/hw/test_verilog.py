@@ -55,7 +55,7 @@ def test_names_need_no_escape_and_tell_the_place(text: str) -> None:
     assert "$" not in text.replace("$readmemh", "").replace("$signed", "").replace("$unsigned", "")
     modules = re.findall(r"^module (\w+)", text, re.MULTILINE)
     assert modules[0] == top_name(dense_network(1)) == "cygnet_random"
-    assert "cygnet_random__layer1__synapses__engine" in modules
+    assert "cygnet_random__layer1__engine" in modules
 
 
 def test_same_text_every_time(text: str) -> None:

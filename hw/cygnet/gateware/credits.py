@@ -66,5 +66,6 @@ def readers_of(plans: tuple[LayerPlan, ...], number: int) -> tuple[Reader, ...]:
             readers.append(Reader(plan, plan.skip, slots, slots, 1, 1))
     if number == len(plans) - 1:
         # The readout has room for some frames, and the input vouches for each that is complete.
-        readers += [Reader(None, None, FRAMES, FRAMES, 1, 2), Reader(None, None, MAX_FRAMES, 0, 1, 1)]
+        readers.append(Reader(None, None, FRAMES, FRAMES, 1, 2))
+        readers.append(Reader(None, None, MAX_FRAMES, 0, 1, 1))
     return tuple(readers)

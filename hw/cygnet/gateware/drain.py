@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -116,8 +116,8 @@ class Drain(wiring.Component):
         extras = self._shortcut(m, word_next, step, round_done & end)
         for core in range(cores):
             bias = port.data.word_select(core, plan.bias_width).as_signed()
-            parts = [self._later(m, chain[core], f"sum_{core}"), self._later(m, bias, f"bias_{core}")]
-            totals.append((parts[0] + parts[1] + extras[core]) * plan.scale)
+            biased = self._later(m, chain[core] + bias, f"sum_{core}")
+            totals.append((biased + extras[core]) * plan.scale)
         flags = {
             "index": beat,
             "channel": channel,
@@ -170,10 +170,10 @@ class Drain(wiring.Component):
         ]
         products: list[Value] = []
         for core in range(plan.cores):
-            weight = Signal(data.ArrayLayout(signed(skip.weight_bits), 1), name=f"skip_weight_{core}")
-            m.d.comb += weight.as_value().eq(port.data.word_select(core, skip.weight_bits))
+            weight = Signal(signed(skip.weight_bits), name=f"skip_weight_{core}")
+            m.d.comb += weight.eq(port.data.word_select(core, skip.weight_bits))
             counts = [self.skip.values[core][column] for column in range(skip.columns)]
             count = Signal(counts[0].shape(), name=f"skip_count_{core}")
             m.d.comb += count.eq(Array(counts)[step] if len(counts) > 1 else counts[0])
-            products.append(ShiftAddProduct(weight[0], count).build(m, f"skip_product_{core}"))
+            products.append(ShiftAddProduct(weight, count).build(m, f"skip_product_{core}"))
         return products

@@ -118,7 +118,7 @@ class EventEncoder(wiring.Component):
                 Mux(spikes.first, 0, earlier.data.word_select(core, bits * columns))
             )
             if columns == 1:
-                m.d.comb += total.eq(kept + count.as_unsigned() if count.shape().signed else kept + count)
+                m.d.comb += total.eq(kept + count)
             else:
                 # Shifted down once a step: the first step's count ends in column 0.
                 m.d.comb += total.eq(Cat(kept[bits:], count))

@@ -52,7 +52,7 @@ class SumPooling(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plan, buffer = self._plan, self._buffer
-        height, width = plan.shape[:2]
+        _height, width = plan.shape[:2]
         across = width // self._kernel[1]
         transfer = Signal()
         m.d.comb += [
@@ -87,9 +87,7 @@ class SumPooling(wiring.Component):
 
         bits = buffer.value.width
         signed = buffer.value.signed
-        values = [
-            self.i.payload[r][s] for r in range(buffer.row) for s in range(buffer.columns)
-        ]
+        values = [self.i.payload[r][s] for r in range(buffer.row) for s in range(buffer.columns)]
         m.submodules.sums = memory = Memory(
             shape=unsigned(bits * len(values)), depth=max(2, across * plan.words), init=[]
         )

@@ -54,8 +54,9 @@ class Readout(wiring.Component):
         m = Module()
         plan = self._plan
         layout = logit_layout(plan)
+        # One more than the frames need: its output register counts, but cannot be written.
         m.submodules.logits = logits = fifo.SyncFIFOBuffered(
-            width=layout.size, depth=max(2, FRAMES * plan.outputs)
+            width=layout.size, depth=FRAMES * plan.outputs + 1
         )
         m.submodules.verdicts = verdicts = fifo.SyncFIFO(width=1, depth=MAX_FRAMES)
 

@@ -15,7 +15,7 @@ from cygnet import __version__
 from cygnet.gateware.accelerator import Accelerator
 from cygnet.hardware import HardwareConfig
 from cygnet.layer_plan import LayerPlan, plan_layers
-from cygnet.network import Network
+from cygnet.network import Convolution, Network
 
 __all__ = ["convert", "generate", "top_name"]
 
@@ -36,11 +36,14 @@ def generate(network: Network, hardware: HardwareConfig) -> str:
     name = top_name(network)
     images = {}
     for plan in plans:
-        synapses = plan.name if plan.core is None else f"{plan.name}.synapses"
-        images[f"{name}.{synapses}.engine.weights"] = f"{plan.name}_weight"
-        images[f"{name}.{synapses}.drain.biases"] = f"{plan.name}_bias"
+        images[f"{name}.{plan.name}.engine.weights"] = f"{plan.name}_weight"
+        images[f"{name}.{plan.name}.drain.biases"] = f"{plan.name}_bias"
+        if plan.skip is not None:
+            images[f"{name}.{plan.name}.drain.skips"] = f"{plan.name}_skip"
         if plan.core is not None and plan.core.row_width:
-            images[f"{name}.{plan.name}.neurons.parameters"] = f"{plan.name}_neuron"
+            for number in range(plan.cores):
+                place = f"{name}.{plan.name}_neurons.core{number}.parameters"
+                images[place] = f"{plan.name}_neuron{number}"
     return convert(
         Accelerator(network, hardware),
         name,
@@ -73,6 +76,23 @@ def convert(
     return f"{comment}\n{text.strip()}\n"
 
 
+def describe_shape(network: Network, number: int) -> str:
+    """What a layer maps to what, such as ``12 -> 10`` or ``8x8x4 -> 8x8x8, 3x3``."""
+
+    def text(shape: tuple[int, int, int]) -> str:
+        return "x".join(str(size) for size in shape) if shape[:2] != (1, 1) else str(shape[2])
+
+    layer = network.layers[number]
+    described = f"{text(network.shape(layer.source))} -> {text(network.shape(number))}"
+    if isinstance(layer.synapses, Convolution):
+        described += f", {layer.synapses.kernel[0]}x{layer.synapses.kernel[1]}"
+    if layer.pool is not None:
+        described += f" after pooling {layer.pool.kernel[0]}x{layer.pool.kernel[1]}"
+    if layer.shortcut is not None:
+        described += f", {type(layer.shortcut).__name__.lower()} shortcut"
+    return described
+
+
 def _header(network: Network, hardware: HardwareConfig, plans: tuple[LayerPlan, ...]) -> str:
     height, width, channels = network.input.shape
     lines = [
@@ -91,14 +111,15 @@ def _header(network: Network, hardware: HardwareConfig, plans: tuple[LayerPlan, 
                 f"{plan.core.kind}, tau {plan.core.tau}, membrane {plan.core.membrane_width} bits"
             )
         lines.append(
-            f"layer      {plan.name}: {plan.inputs} -> {plan.outputs}, "
+            f"layer      {plan.name}: {describe_shape(network, plan.number)}, "
             f"{plan.weight_bits}-bit weights, {plan.lanes} lanes, {neuron}"
         )
     lines += [
         "",
         *textwrap.wrap(
             "The memories are filled by $readmemh from the files <layer>_weight.mem, "
-            "<layer>_bias.mem and <layer>_neuron.mem in the working directory.",
+            "<layer>_bias.mem, <layer>_skip.mem and <layer>_neuron<core>.mem in the working "
+            "directory.",
             90,
         ),
     ]

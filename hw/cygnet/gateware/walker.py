@@ -92,6 +92,7 @@ class Walker(wiring.Component):
         lines: list[_Line] = []
         covered: list[Value] = []
         shifts, releases = [], []
+        all_complete: Value = Const(1)
         for number, (buffer, read) in enumerate(zip(buffers, reads, strict=True)):
             row_lines, row_covered, complete, shift, release = self._window(
                 m, number, buffer, read, y, x, start, last_column
@@ -100,14 +101,14 @@ class Walker(wiring.Component):
             covered += row_covered
             shifts.append(shift)
             releases.append(release)
-            if number == 0:
-                m.d.comb += ready.eq(complete)
+            all_complete = all_complete & complete
 
+        m.d.comb += ready.eq(all_complete)
         walking = Signal()
         mask = Signal(len(lines))
         left = Signal(len(lines))
         fresh = Signal()
-        pointer = Signal.like(lines[0].start, name="pointer")
+        pointer = Signal(max(len(line.start) for line in lines))
         round_ = Signal(unsigned_width(plan.rounds - 1))
         weights = Signal(unsigned_width(plan.rounds * plan.positions))
 
@@ -115,7 +116,7 @@ class Walker(wiring.Component):
         fetched = Signal()
         to_fetched = Signal()
         chosen = Signal(len(lines))
-        here = Signal(max(len(line.start) for line in lines))
+        here = Signal.like(pointer)
         end = Signal.like(here)
         offset = Signal(range(-plan.positions, plan.positions + 1))
         line_done, round_done, final_round = Signal(), Signal(), Signal()
@@ -168,7 +169,7 @@ class Walker(wiring.Component):
         address_shape = event_layout(plan)["address"].shape
         fetched_base = Signal(address_shape)
         fetched_flags = Signal(4)
-        fetched_releases = [Signal.like(release, name=f"fetched_{n}") for n, release in enumerate(releases)]
+        fetched_releases = _like(releases, "fetched_release")
         to_open = Signal()
         with m.If(to_fetched):
             m.d.sync += [
@@ -187,7 +188,7 @@ class Walker(wiring.Component):
         base = Signal(address_shape)
         row = _OpenRow(m, plan, reads, fetched_flags[3], to_open, open_)
         issue, single, last = Signal(), Signal(), Signal()
-        open_releases = [Signal.like(release, name=f"open_{n}") for n, release in enumerate(releases)]
+        open_releases = _like(releases, "open_release")
         cooldown = Signal(unsigned_width(max(plan.drain - 1, 1)))
         first = Signal(init=1)
         event = self.o.payload
@@ -264,15 +265,20 @@ class Walker(wiring.Component):
         passed = Signal(line_counter_width(buffer), name=f"passed_{number}")
         base = Signal(unsigned_width(buffer.lines - 1), name=f"base_{number}")
         there = Signal.like(passed, name=f"there_{number}")
+        waits = lookup(m, y, [row.waits for row in rows], f"waits_{number}")
         complete = Signal(name=f"complete_{number}")
         m.d.comb += [
             there.eq(read.lines - passed),
-            complete.eq((there >= count) | ((there + 1 == count) & (read.pixels > last))),
+            complete.eq(
+                Mux(
+                    waits & last_column,
+                    there >= advance,
+                    (there >= count) | ((there + 1 == count) & (read.pixels > last)),
+                )
+            ),
         ]
         release = Signal(unsigned_width(buffer.lines), name=f"release_{number}")
-        shift = Signal(
-            range(min(0, *place), max(1, *place) + 1), name=f"shift_{number}"
-        )
+        shift = Signal(range(min(0, *place), max(1, *place) + 1), name=f"shift_{number}")
         with m.If(start):
             m.d.sync += [
                 release.eq(Mux(last_column, advance, 0)),
@@ -320,6 +326,10 @@ class Walker(wiring.Component):
         )
 
 
+def _like(signals: Sequence[Signal], name: str) -> list[Signal]:
+    return [Signal.like(signal, name=f"{name}_{n}") for n, signal in enumerate(signals)]
+
+
 class _OpenRow:
     """A row of a buffer, its events taken out one by one."""
 
@@ -360,9 +370,7 @@ class _OpenRow:
             for column in range(plan.columns):
                 selected: Value = Const(0)
                 for value in range(buffer.row):
-                    bits = row.values[value].as_value().word_select(
-                        column, buffer.value.width
-                    )
+                    bits = row.values[value].as_value().word_select(column, buffer.value.width)
                     selected = selected | Mux(lowest[value], bits, 0)
                 selected = selected[: buffer.value.width]
                 columns[column].append(selected.as_signed() if buffer.value.signed else selected)

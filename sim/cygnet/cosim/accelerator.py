@@ -35,7 +35,7 @@ class Prediction:
     :param frames: uint8[n, values], raster order
     :param logits: int64[n, classes]
     :param labels: int64[n]
-    :param events: int64[layers, n], events that each layer reads
+    :param events: for each layer int64[n, windows], events that it reads in each window
     """
 
     network: Network
@@ -43,13 +43,12 @@ class Prediction:
     frames: NDArray[np.uint8]
     logits: NDArray[np.int64]
     labels: NDArray[np.int64]
-    events: NDArray[np.int64]
+    events: tuple[NDArray[np.int64], ...]
 
     def timing(self, first: int, last: int, *, back_to_back: bool) -> timing.Timing:
         """Cycles of frames ``first .. last - 1`` after a reset, with a free source and sink."""
-        return timing.predict(
-            self.network, self.hardware, self.events[:, first:last], back_to_back=back_to_back
-        )
+        events = [layer[first:last] for layer in self.events]
+        return timing.predict(self.network, self.hardware, events, back_to_back=back_to_back)
 
 
 def predict(
@@ -76,10 +75,9 @@ def predict(
             steps=hardware.steps,
             record=True,
         )
-        counts = [count for count in result.counts if count is not None]
         logits.append(result.logits)
         labels.append(result.labels)
-        events.append(timing.count_events(network, hardware, part, counts))
+        events.append(timing.count_events(network, hardware, part, result.counts))
         if progress is not None:
             progress(start + len(part), len(flat))
     return Prediction(
@@ -88,7 +86,7 @@ def predict(
         flat,
         np.concatenate(logits),
         np.concatenate(labels),
-        np.concatenate(events, axis=1),
+        tuple(np.concatenate(layer) for layer in zip(*events, strict=True)),
     )
 
 

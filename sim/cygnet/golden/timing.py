@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clock cycles of an accelerator, predicted exactly from the events of each frame.
+"""Clock cycles of an accelerator, predicted exactly from the events of each window.
 
 Exact for a source that is always valid and a sink that is always ready; the tests compare with
 ==. Latency is from the transfer of a frame's first beat to the transfer of its last logit, from an
 idle pipeline; the interval is the mean between frames that come back to back.
+
+A layer starts a window when the pixels that it covers are there, when the window before is done,
+and when every reader has room for its results; from then on nothing stalls. With e = max(1, events
+in the window), the last event of its first round and that of all its rounds are issued at
+
+    first(n) = max(max(pixels, room) + WALKER_START + e - 1, last(n - 1) + max(e, drain))
+    last(n) = first(n) + (rounds - 1) max(e, drain)
 """
 
 from __future__ import annotations
@@ -12,21 +19,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cygnet.golden.recursion import Recursion
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import (
-    BANKS,
-    CREDIT,
-    ENCODE,
-    OUTPUT,
-    WALKER_START,
-    LayerPlan,
-    plan_layers,
-)
-from cygnet.network import Network
+from cygnet.layer_plan import BufferPlan, LayerPlan, plan_layers
+from cygnet.network import INPUT, Network
 
 __all__ = ["Timing", "count_events", "lane_use", "logit_cycles", "predict"]
+
+Cycles = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,15 @@ class Timing:
 
     :param accepted: int64[n], cycle of the transfer of each frame's first beat
     :param finished: int64[n], cycle of the transfer of each frame's last logit
-    :param opened: int64[layers, n], cycle of the first event of each layer's frame
-    :param closed: int64[layers, n], cycle of the last event of each layer's frame
+    :param busy: int64[layers, n], clocks in which a window of the frame was open in a layer
     """
 
-    accepted: NDArray[np.int64]
-    finished: NDArray[np.int64]
-    opened: NDArray[np.int64]
-    closed: NDArray[np.int64]
+    accepted: Cycles
+    finished: Cycles
+    busy: Cycles
 
     @property
-    def latency(self) -> NDArray[np.int64]:
+    def latency(self) -> Cycles:
         """int64[n], clocks from first beat to last logit."""
         return self.finished - self.accepted
 
@@ -61,117 +62,125 @@ def count_events(
     network: Network,
     hardware: HardwareConfig,
     frames: NDArray[np.integer],
-    counts: Sequence[NDArray[np.integer]],
-) -> NDArray[np.int64]:
-    """Events that each layer reads in each frame.
+    counts: Sequence[NDArray[np.integer] | None],
+) -> list[Cycles]:
+    """Events that each layer reads in each window of each frame.
 
-    :param frames: pixels, [n, ...]
+    :param frames: pixels, uint8[n, height, width, channels]
     :param counts: per layer, [T, n, height, width, channels] (``Result.counts``); the last layer's
         are not needed
-    :returns: int64[layers, n]
+    :returns: for each layer int64[n, windows]
     """
     events = []
     for plan in plan_layers(network, hardware):
-        if plan.number == 0:
-            present = frames.reshape(len(frames), -1) != 0
-        else:
-            spikes = counts[plan.number - 1]
-            spikes = spikes.reshape(*spikes.shape[:2], -1)
-            present = (spikes.sum(axis=0) if plan.columns == 1 else spikes.any(axis=0)) != 0
-        events.append(present.sum(axis=1))
-    return np.array(events, dtype=np.int64)
+        total = np.zeros((len(frames), plan.pixels), dtype=np.int64)
+        for buffer in plan.buffers:
+            present = _present(network, buffer, plan, frames, counts)
+            total += _in_windows(buffer, present)
+        events.append(total)
+    return events
+
+
+def _present(
+    network: Network,
+    buffer: BufferPlan,
+    plan: LayerPlan,
+    frames: NDArray[np.integer],
+    counts: Sequence[NDArray[np.integer] | None],
+) -> Cycles:
+    """Values that are events in each pixel of a buffer's map, int64[n, height, width]."""
+    if buffer.source == INPUT:
+        pixels = frames.reshape(len(frames), *network.input.shape)
+        if (buffer.height, buffer.width) != (1, 1):
+            height, width = pixels.shape[1:3]
+            border = (buffer.height - height) // 2, (buffer.width - width) // 2
+            full = np.empty((len(frames), buffer.height, buffer.width, pixels.shape[3]), np.int64)
+            full[:] = network.input.padding
+            full[
+                :,
+                border[0] : buffer.height - border[0],
+                border[1] : buffer.width - border[1],
+            ] = pixels
+            pixels = full
+        present = (pixels != 0).sum(axis=3)
+    else:
+        spikes = counts[buffer.source]
+        assert spikes is not None
+        values = spikes.astype(np.int64)
+        if buffer.pool is not None:
+            steps, n, height, width, channels = values.shape
+            kernel = buffer.pool.kernel
+            tiled = values.reshape(
+                steps, n, height // kernel[0], kernel[0], width // kernel[1], kernel[1], channels
+            )
+            values = tiled.sum(axis=(3, 5))
+        fired = values.sum(axis=0) if buffer.columns == 1 else values.any(axis=0)
+        present = (fired != 0).sum(axis=3)
+    if (buffer.height, buffer.width) == (1, 1):
+        present = present.sum(axis=(1, 2))[:, None, None]
+    return np.asarray(present, dtype=np.int64)
+
+
+def _in_windows(buffer: BufferPlan, present: Cycles) -> Cycles:
+    """Sums over the windows, int64[n, windows]."""
+    padding = buffer.padding
+    padded = np.pad(present, ((0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    windows = sliding_window_view(padded, buffer.kernel, axis=(1, 2))
+    windows = windows[:, :: buffer.stride[0], :: buffer.stride[1]]
+    return np.asarray(windows.sum(axis=(3, 4)).reshape(len(present), -1), dtype=np.int64)
 
 
 def predict(
     network: Network,
     hardware: HardwareConfig,
-    events: NDArray[np.int64],
+    events: Sequence[Cycles],
     *,
     back_to_back: bool = True,
 ) -> Timing:
     """The cycles of frames with the given events.
 
-    :param events: int64[layers, n], see :func:`count_events`
+    :param events: per layer int64[n, windows], see :func:`count_events`
     :param back_to_back: every frame right behind the one before; otherwise each from an idle
         pipeline, with its own cycle 0
     """
     plans = plan_layers(network, hardware)
-    events = np.asarray(events, dtype=np.int64)
-    if events.ndim != 2 or len(events) != len(plans):
-        raise ValueError(f"events must be an array [{len(plans)}, n], not {events.shape!r}")
-    layers, frames = events.shape
-    # Independent runs side by side: one of n frames, or n of one frame.
-    shape = (1, frames) if back_to_back else (frames, 1)
-    accepted = np.zeros(shape, dtype=np.int64)
-    finished = np.zeros(shape, dtype=np.int64)
-    opened = np.zeros((layers, *shape), dtype=np.int64)
-    closed = np.zeros((layers, *shape), dtype=np.int64)
-    demand = np.maximum(events, 1).reshape(layers, *shape)
-    for n in range(shape[1]):
-        if n >= 1:
-            accepted[:, n] = accepted[:, n - 1] + plans[0].rows
-        if n >= BANKS:
-            accepted[:, n] = np.maximum(accepted[:, n], closed[0][:, n - BANKS] + 1)
-        ready = accepted[:, n] + plans[0].rows
-        for number, plan in enumerate(plans):
-            start = ready
-            first = demand[number][:, n]
-            if n >= 1:
-                start = np.maximum(start, closed[number][:, n - 1] + 1)
-            if n >= BANKS:
-                released = finished if number == layers - 1 else closed[number + 1]
-                start = np.maximum(start, released[:, n - BANKS] + CREDIT)
-            opened[number][:, n] = start + WALKER_START
-            last = start + WALKER_START + first - 1
-            if n >= 1:
-                last = np.maximum(last, closed[number][:, n - 1] + plan.drain)
-            last = last + (plan.groups - 1) * np.maximum(first, plan.drain)
-            closed[number][:, n] = last
-            ready = last + _behind(plan)
-        finished[:, n] = ready
-    return Timing(
-        accepted.reshape(-1),
-        finished.reshape(-1),
-        opened.reshape(layers, -1),
-        closed.reshape(layers, -1),
-    )
-
-
-def _behind(plan: LayerPlan) -> int:
-    """Clocks from a frame's last event to the next layer's decision to start, or to the transfer of
-    the last logit."""
-    last_current = plan.to_current + (plan.steps - 1) * plan.pitch + plan.tail - 1
-    if plan.core is None:
-        return last_current + OUTPUT
-    return last_current + plan.core.latency + ENCODE + 1
+    if len(events) != len(plans):
+        raise ValueError(f"events must be of {len(plans)} layers, not {len(events)}")
+    if back_to_back:
+        run = Recursion(plans, network, [layer.tolist() for layer in events], max)
+    else:
+        # All frames at once, each the only one of its own run.
+        run = Recursion(plans, network, [[list(layer.T)] for layer in events], np.maximum)
+    accepted, finished, busy = (np.array(list(cycles)) for cycles in run.run())
+    if back_to_back:
+        return Timing(accepted - accepted[0], finished - accepted[0], busy.T)
+    return Timing(accepted[0] + 0 * finished[0], finished[0], busy[0])
 
 
 def logit_cycles(
-    network: Network, hardware: HardwareConfig, events: NDArray[np.int64], timing: Timing
-) -> NDArray[np.int64]:
+    network: Network, hardware: HardwareConfig, events: Sequence[Cycles], timing: Timing
+) -> Cycles:
     """int64[n, classes]: the cycle of the transfer of each logit; the last column is ``finished``.
 
-    :param events: int64[layers, n], as given to :func:`predict`
+    :param events: as given to :func:`predict`
     """
     plan = plan_layers(network, hardware)[-1]
     output = np.arange(plan.outputs)
-    rounds = np.maximum(np.maximum(events[-1], 1), plan.drain)[:, None]
-    later = (plan.groups - 1 - output // plan.lanes) * rounds
+    rounds = np.maximum(np.maximum(events[-1][:, 0], 1), plan.drain)[:, None]
+    later = (plan.rounds - 1 - output // plan.lanes) * rounds
     cycles = timing.finished[:, None] - later + output % plan.lanes - (plan.tail - 1)
     return np.asarray(cycles, dtype=np.int64)
 
 
 def lane_use(
-    network: Network, hardware: HardwareConfig, events: NDArray[np.int64], timing: Timing
+    network: Network, hardware: HardwareConfig, events: Sequence[Cycles], timing: Timing
 ) -> list[float]:
-    """Per layer, useful synaptic operations over P times the clocks in which a frame is open.
+    """Per layer, useful synaptic operations over P times the clocks in which a window is open.
 
     All T steps of an operation happen in one clock and count once.
     """
     use = []
     for plan in plan_layers(network, hardware):
-        number = plan.number
-        useful = int(events[number].sum()) * plan.outputs
-        clocks = int((timing.closed[number] - timing.opened[number] + 1).sum())
-        use.append(useful / (plan.lanes * clocks))
+        useful = int(events[plan.number].sum()) * plan.outputs
+        use.append(useful / (plan.lanes * int(timing.busy[plan.number].sum())))
     return use
