@@ -7,12 +7,12 @@ from amaranth.hdl import Module, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.credits import Reader, readers_of
+from cygnet.gateware.credits import path_name, readers_of
 from cygnet.gateware.layer import Contents, EncoderPath, NeuronArray, SynapseLayer
 from cygnet.gateware.pixel_input import PixelInput
 from cygnet.gateware.readout import Readout
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import SkipPlan, plan_layers
+from cygnet.layer_plan import plan_layers
 from cygnet.network import Network, unsigned_width
 
 __all__ = ["Accelerator"]
@@ -85,9 +85,9 @@ class Accelerator(wiring.Component):
             m.d.comb += neurons.o.ready.eq(1)
             for number, reader in enumerate(readers[plan.number]):
                 assert reader.layer is not None
-                role = self._role(reader)
+                role = reader.role
                 path = EncoderPath(plan, reader)
-                m.submodules[f"{plan.name}_to_{reader.layer.name}_{role}"] = path
+                m.submodules[path_name(plan, reader)] = path
                 target = layers[reader.layer.number]
                 m.d.comb += [
                     path.i.valid.eq(neurons.o.valid),
@@ -114,11 +114,3 @@ class Accelerator(wiring.Component):
             self.out_last.eq(readout.o.payload.last),
         ]
         return m
-
-    @staticmethod
-    def _role(reader: Reader) -> str:
-        """Which buffer of its layer a reader is."""
-        assert reader.layer is not None
-        if isinstance(reader.buffer, SkipPlan):
-            return "skip"
-        return "main" if reader.buffer is reader.layer.main else "projection"

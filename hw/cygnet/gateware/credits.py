@@ -10,7 +10,7 @@ from amaranth.hdl import Const, Module, Signal, Value
 from cygnet.layer_plan import FRAMES, MAX_FRAMES, BufferPlan, LayerPlan, SkipPlan
 from cygnet.network import unsigned_width
 
-__all__ = ["Reader", "readers_of"]
+__all__ = ["Reader", "path_name", "readers_of"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,13 @@ class Reader:
     unit: int
     credit_width: int
 
+    @property
+    def role(self) -> str:
+        """Which buffer of its layer it is: ``"main"``, ``"projection"`` or ``"skip"``."""
+        if isinstance(self.buffer, SkipPlan):
+            return "skip"
+        return "main" if self.layer is None or self.buffer is self.layer.main else "projection"
+
     def takes(self, m: Module, y: Signal, x: Signal) -> Value:
         """Whether the window (y, x) needs a credit: it opens a pixel of the reader's, or closes the
         last of those that are pooled into one."""
@@ -49,6 +56,12 @@ class Reader:
                     m.d.comb += closing.eq(1)
             taken = taken & closing
         return taken
+
+
+def path_name(plan: LayerPlan, reader: Reader) -> str:
+    """Name of the part that brings a layer's spikes to a reader."""
+    assert reader.layer is not None
+    return f"{plan.name}_to_{reader.layer.name}_{reader.role}"
 
 
 def readers_of(plans: tuple[LayerPlan, ...], number: int) -> tuple[Reader, ...]:

@@ -295,7 +295,10 @@ class Walker(wiring.Component):
         for line in range(buffer.lines):
             name = f"{number}_{line}"
             nth = Signal(unsigned_width(buffer.lines - 1), name=f"nth_{name}")
-            m.d.comb += nth.eq(Mux(base > line, buffer.lines + line - base, line - base))
+            if line == buffer.lines - 1:
+                m.d.comb += nth.eq(line - base)
+            else:
+                m.d.comb += nth.eq(Mux(base > line, buffer.lines + line - base, line - base))
             part = _Line(
                 buffer=number,
                 start=Signal.like(read.starts[line], name=f"start_{name}"),

@@ -120,7 +120,7 @@ def lane_use(prediction: Prediction) -> float:
     network, hardware, events = prediction.network, prediction.hardware, prediction.events
     cycles = prediction.timing(0, len(prediction.frames), back_to_back=True)
     layers = timing.lane_use(network, hardware, events, cycles)
-    clocks = (cycles.closed - cycles.opened + 1).sum(axis=1)
+    clocks = cycles.busy.sum(axis=1)
     slots = clocks * np.array([layer.lanes for layer in hardware.layers])
     return float((np.array(layers) * slots).sum() / slots.sum())
 

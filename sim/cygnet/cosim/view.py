@@ -8,6 +8,7 @@ for waveforms; and prints each of these spikes where the macro ``CYGNET_SPIKES``
 
 from __future__ import annotations
 
+from cygnet.gateware.credits import Reader, path_name, readers_of
 from cygnet.gateware.verilog import top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.layer_plan import LayerPlan, plan_layers
@@ -96,41 +97,58 @@ module {TOP} (
     end
 """
     ]
-    parts += [_layer(plan) for plan in plans if plan.core is not None]
+    parts += [
+        _layer(plan, readers_of(plans, plan.number)[0]) for plan in plans if plan.core is not None
+    ]
     parts.append("    endgenerate\nendmodule\n")
     return "".join(parts)
 
 
-def _layer(plan: LayerPlan) -> str:
-    """Rounds of P neurons; in a round step after step, in a step lane after lane."""
+def _layer(plan: LayerPlan, reader: Reader) -> str:
+    """Pixel after pixel, in each rounds of P neurons; in a round step after step, in a step lane
+    after lane, as many at once as there are cores."""
+    assert plan.core is not None
+    return "".join(_core(plan, reader, number) for number in range(plan.cores))
+
+
+def _core(plan: LayerPlan, reader: Reader, number: int) -> str:
     assert plan.core is not None
     sign = "signed " if plan.core.kind == "snm" else ""
-    low = plan.core.index_width
-    high = low + plan.core.count_width - 1
-    port = f"dut.{plan.name}.encoder.i__"
+    width = plan.core.count_width
+    low = plan.core.index_width + number * width
+    scope = plan.name if plan.cores == 1 else f"{plan.name}_core{number}"
+    port = f"dut.{path_name(plan, reader)}.encoder.i__"
     return f"""\
-    if (1) begin : {plan.name}
+    if (1) begin : {scope}
         wire valid = {port}valid;
         wire ready = {port}ready;
-        wire {sign}[{high - low}:0] count = {port}payload[{high}:{low}];
+        wire {sign}[{width - 1}:0] count = {port}payload[{low + width - 1}:{low}];
         reg [{_COUNTER - 1}:0] image = 0;
+        reg [{_COUNTER - 1}:0] pixel = 0;
         reg [{_COUNTER - 1}:0] first = 0;
         reg [{_COUNTER - 1}:0] step = 0;
         reg [{_COUNTER - 1}:0] lane = 0;
-        wire [{_COUNTER - 1}:0] neuron = first + lane;
-        wire last_lane = lane == {plan.lanes - 1} || neuron == {plan.outputs - 1};
+        wire [{_COUNTER - 1}:0] channel = first + lane + {number};
+        wire [{_COUNTER - 1}:0] neuron = pixel * {plan.outputs} + channel;
+        wire last_round = first == {(plan.rounds - 1) * plan.lanes};
+        wire last_lane =
+            lane == (last_round ? {(plan.tail_beats - 1) * plan.cores} : {plan.lanes - plan.cores});
         wire last_step = step == {plan.steps - 1};
-        wire last_round = first == {(plan.groups - 1) * plan.lanes};
+        wire last_pixel = pixel == {plan.pixels - 1};
         always @(posedge clk)
-            if (rst) begin image <= 0; first <= 0; step <= 0; lane <= 0; end
+            if (rst) begin image <= 0; pixel <= 0; first <= 0; step <= 0; lane <= 0; end
             else if (valid && ready) begin
-                lane <= last_lane ? 0 : lane + 1;
+                lane <= last_lane ? 0 : lane + {plan.cores};
                 if (last_lane) step <= last_step ? 0 : step + 1;
                 if (last_lane && last_step) first <= last_round ? 0 : first + {plan.lanes};
-                if (last_lane && last_step && last_round) image <= image + 1;
+                if (last_lane && last_step && last_round) begin
+                    pixel <= last_pixel ? 0 : pixel + 1;
+                    if (last_pixel) image <= image + 1;
+                end
 `ifdef {SPIKES}
-                $display("spike {plan.number} %0d %0d %0d %0d %0d",
-                         cycle, image, step, neuron, count);
+                if (channel < {plan.outputs})
+                    $display("spike {plan.number} %0d %0d %0d %0d %0d",
+                             cycle, image, step, neuron, count);
 `endif
             end
     end
