@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cygnet.gateware.pixel_input import PixelInput
+from cygnet.gateware.line_buffer import LineBuffer
 from cygnet.gateware.verilog import convert, generate, top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.images import memories
@@ -71,6 +71,6 @@ def test_an_image_for_no_memory_is_refused() -> None:
     network = dense_network(1)
     plan = plan_layers(network, HardwareConfig.uniform(network, steps=1, lanes=4, beat=4))[0]
     with pytest.raises(
-        ValueError, match=r"^images must name memories of pixels, not \['nothing'\]$"
+        ValueError, match=r"^images must name memories of lines, not \['nothing'\]$"
     ):
-        convert(PixelInput(plan), "pixels", images={"nothing": "x"}, header="")
+        convert(LineBuffer(plan.main), "lines", images={"nothing": "x"}, header="")

@@ -112,7 +112,13 @@ def test_cocotb(made: Callable[[], Small], simulator: str, tmp_path: Path) -> No
     [
         (lambda p: {"logits": p.logits + (p.logits == p.logits[2, 3])}, r"image 2, class 3, cycle"),
         (lambda p: {"labels": (p.labels + 1) % 5}, r"image 0, class 4, .*: label expected"),
-        (lambda p: {"events": tuple(e + 1 for e in p.events)}, r"image 0, .*: expected \d+ clocks after item 0, got"),
+        (
+            lambda p: {"events": tuple(e + 1 for e in p.events)},
+            r"image 0, .*: expected \d+ clocks after item 0, got",
+        ),
+            lambda p: {"events": tuple(e + 1 for e in p.events)},
+            r"image 0, .*: expected \d+ clocks after item 0, got",
+        ),
     ],
 )
 def test_cocotb_catches(
