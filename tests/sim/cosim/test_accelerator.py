@@ -116,9 +116,6 @@ def test_cocotb(made: Callable[[], Small], simulator: str, tmp_path: Path) -> No
             lambda p: {"events": tuple(e + 1 for e in p.events)},
             r"image 0, .*: expected \d+ clocks after item 0, got",
         ),
-            lambda p: {"events": tuple(e + 1 for e in p.events)},
-            r"image 0, .*: expected \d+ clocks after item 0, got",
-        ),
     ],
 )
 def test_cocotb_catches(
