@@ -90,7 +90,7 @@ def main() -> None:
         results["methods"][name] = {"accuracy": right.tolist(), "mse": error.tolist()}
         shown = "  ".join(f"{100 * value:.2f}" for value in right.tolist())
         print(f"{name:12s} {shown}  ({time.monotonic() - start:.0f} s)", flush=True)
-    report(setup, began, results)
+        report(setup, began, results)
 
 
 if __name__ == "__main__":
