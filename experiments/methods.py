@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accuracy and output error against the number of time-steps, for every method.
 
-A method is a name: gnN (group neurons, tau = N), qcfs, opi, opiP (P-th percentile), rmp, srpN (N
-steps before the T that count), cosN, snm (neuron-wise), snm-layer, if (neuron-wise), if-layer; and
-any of them with +calK (initial potentials calibrated for T = K).
+What ``cygnet compare`` does, with results that say where they come from, one device for all, and
+the training images that calibrate drawn with a seed. Names are those of ``cygnet compare``.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,22 +16,8 @@ import torch
 from common import Setup, options, prepare, report, whole_numbers
 from torch import Tensor
 
-from cygnet.conversion import Method, SpikingNetwork, calibrate_potentials, logits_by_step
-from cygnet.conversion.baselines import COS, OPI, QCFS, RMP, SRP, GroupNeuron, SignedNeuron
+from cygnet.conversion import SpikingNetwork, calibrate_potentials, logits_by_step, method
 from cygnet.training import logits
-
-_NAMES: dict[str, Callable[[str], Method]] = {
-    r"gn(\d+)": lambda n: GroupNeuron(int(n)),
-    r"qcfs()": lambda _: QCFS(),
-    r"opi([\d.]*)": lambda p: OPI(float(p or 100)),
-    r"rmp()": lambda _: RMP(),
-    r"srp(\d+)": lambda n: SRP(int(n)),
-    r"cos(\d+)": lambda n: COS(int(n)),
-    r"snm()": lambda _: SignedNeuron("neuron", "snm"),
-    r"snm-layer()": lambda _: SignedNeuron("layer", "snm"),
-    r"if()": lambda _: SignedNeuron("neuron", "if"),
-    r"if-layer()": lambda _: SignedNeuron("layer", "if"),
-}
 
 
 @dataclass
@@ -47,19 +31,15 @@ class Prepared:
 def make(name: str, setup: Setup) -> Prepared:
     """The method of a name.
 
-    :raises ValueError: no such method
+    :raises CygnetError: no such method
     """
     base, _, calibrated = name.partition("+cal")
-    for pattern, factory in _NAMES.items():
-        match = re.fullmatch(pattern, base)
-        if match:
-            method = factory(match.group(1))
-            network = method.prepare(setup.folded, setup.calibration, setup.spec)
-            if calibrated:
-                calibrate_potentials(network, setup.calibration, steps=int(calibrated))
-            network.to(setup.device, getattr(torch, setup.arguments.dtype))
-            return Prepared(network, method.run)
-    raise ValueError(f"method must be one of {', '.join(_NAMES)}, not {name!r}")
+    chosen = method(base)
+    network = chosen.prepare(setup.folded, setup.calibration, setup.spec)
+    if calibrated:
+        calibrate_potentials(network, setup.calibration, steps=int(calibrated))
+    network.to(setup.device, getattr(torch, setup.arguments.dtype))
+    return Prepared(network, chosen.run)
 
 
 def main() -> None:

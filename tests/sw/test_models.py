@@ -92,6 +92,16 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         vgg16(size=28)
 
 
+def test_vgg_of_the_snm_authors() -> None:
+    plain, narrow = (vgg16(width=0.25, hidden=8, third=kernel) for kernel in (3, 1))
+    kernels = [m.kernel_size[0] for m in narrow.modules() if isinstance(m, nn.Conv2d)]
+    assert kernels == [3, 3, 3, 3, 3, 3, 1, 3, 3, 1, 3, 3, 1]
+    assert parameters(plain) - parameters(narrow) == 8 * (64**2 + 128**2 + 128**2)
+    assert narrow(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+    with pytest.raises(ValueError, match=r"^third must be 1 or 3, not 5$"):
+        vgg16(third=5)
+
+
 def test_shortcuts_are_of_option_b() -> None:
     names = [
         name for name, module in resnet20().named_modules() if re.search(r"shortcut\.0$", name)

@@ -19,6 +19,7 @@ def vgg16(
     *,
     size: int = 32,
     width: float = 1.0,
+    third: int = 3,
     hidden: int = 4096,
     dropout: float = 0.5,
     activation: Activation = "qcfs",
@@ -32,13 +33,17 @@ def vgg16(
 
     :param size: height and width of an image; a multiple of 32
     :param width: factor on the channels of the convolutions
+    :param third: kernel of the third convolution in a block of three; 1 is the VGG-16 of the SNM
+        paper's authors
     :param hidden: width of the two dense layers
     :param dropout: probability after each of the two
     :param activation: ``"qcfs"`` or ``"relu"``
     :param levels: L of QCFS
     :param start: lambda of QCFS before training
-    :raises ValueError: another size
+    :raises ValueError: another size, or another kernel
     """
+    if third not in (1, 3):
+        raise ValueError(f"third must be 1 or 3, not {third!r}")
     if size < 32 or size % 32:
         raise ValueError(f"size must be a multiple of 32, not {size!r}")
 
@@ -48,10 +53,11 @@ def vgg16(
     layers: list[nn.Module] = []
     before = channels
     for block in _PLAN:
-        for wide in block:
+        for number, wide in enumerate(block):
             after = max(1, round(wide * width))
+            kernel = third if number == 2 else 3
             layers += [
-                nn.Conv2d(before, after, 3, padding=1, bias=False),
+                nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False),
                 nn.BatchNorm2d(after),
                 act(),
             ]
