@@ -21,6 +21,7 @@ from cygnet.errors import ConversionError, CygnetError
 from cygnet.golden.values import run
 from cygnet.network import (
     INPUT,
+    Bounds,
     Convolution,
     Dense,
     Identity,
@@ -446,6 +447,50 @@ def test_other_initial_potentials() -> None:
     for place in np.ndindex(8, 8, 4):
         y, x, c = place
         assert int(first.initial[place]) == round(float(fraction[c, y, x]) * int(first.reset[c]))
+
+
+@pytest.mark.parametrize("kind", ["gn", "snm"])
+def test_ending_in_neurons(kind: str) -> None:
+    """The published SNM network ends in neurons: logits are what they send."""
+    model = Residual()
+    x = images(60)
+    spiking = to_spiking(model, x, input=SPEC, neuron=kind, spiking_output=True)  # type: ignore[arg-type]
+    network = quantize(spiking, steps=12)
+    neurons = network.layers[-1].neurons
+    assert neurons is not None
+    assert len(set(neurons.step.tolist())) == 1
+    with torch.no_grad():
+        wanted = spiking.folded(spiking.input(x)).clamp_min(0)
+    floats = spiking(spiking.input(x), 12)[-1]
+    assert float(floats.min()) >= 0
+    assert float((floats - wanted).abs().mean()) < 0.2 * float(wanted.abs().mean())
+    got = run(network, x, steps=12).logits * network.logit_scale / 12
+    assert np.abs(got - floats.numpy()).mean() < 0.2 * float(wanted.abs().mean())
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_counts(layout: str) -> None:
+    """Counts: a new input at every step; the first layer runs every step."""
+    spec = InputSpec(
+        "counts",
+        (4, 4, 2),
+        scale=0.25,
+        bounds=Bounds(-3, 3),
+        layout=layout,  # type: ignore[arg-type]
+    )
+    torch.manual_seed(0)
+    for model in (
+        nn.Sequential(nn.Conv2d(2, 5, 3), qcfs(), nn.Flatten(), nn.Linear(20, 3)),
+        nn.Sequential(nn.Linear(32, 5), qcfs(), nn.Linear(5, 3)),
+    ):
+        spiking = to_spiking(model, None, input=spec)
+        network = quantize(spiking, steps=6)
+        x = np.random.default_rng(1).integers(-3, 4, (30, 6, 4, 4, 2)).astype(np.int8)
+        floats = spiking(spiking.input(x), 6)[-1].numpy()
+        got = run(network, x, steps=6).logits * network.logit_scale / 6
+        assert np.sqrt(np.square(got - floats).mean()) < 0.1 * floats.std()
+    with pytest.raises(CygnetError, match=r"^the data has shape \(3, 4, 4, 2\), but counts are "):
+        spiking.input(np.zeros((3, 4, 4, 2), np.int8))
 
 
 def test_bits_per_layer() -> None:

@@ -83,6 +83,14 @@ def convert(
         float, typer.Option(help="Of the activations, where thresholds come from data.")
     ] = 100.0,
     calibration: Annotated[int, typer.Option(help="Train images to calibrate with.")] = 1000,
+    potentials: Annotated[
+        int,
+        typer.Option(help="Calibrate initial potentials for so many time-steps; 0: leave them."),
+    ] = 0,
+    finetune: Annotated[
+        int,
+        typer.Option(help="Epochs of training for few bits, on the train images; 0: none."),
+    ] = 0,
     name: Annotated[
         str | None, typer.Option(help="Of the network, in Verilog; from --out where left out.")
     ] = None,
@@ -108,12 +116,17 @@ def convert(
         raise CygnetError(f"--steps: {steps} must be in 1..4096")
     if not 1 <= tau <= 16:
         raise CygnetError(f"--tau: {tau} must be in 1..16")
+    if not 0 <= potentials <= 4096:
+        raise CygnetError(f"--potentials: {potentials} must be in 0..4096")
+    if not 0 <= finetune <= 1000:
+        raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
     plain, named = _widths(bits)
 
-    from cygnet.conversion import to_spiking
+    from cygnet.conversion import calibrate_potentials, to_spiking
     from cygnet.models import build, load_weights
     from cygnet.models.weights import read_notes
-    from cygnet.quantization import quantize
+    from cygnet.quantization import Finetuning, quantize
+    from cygnet.quantization import finetune as tune
     from cygnet.training import logits
 
     network = build(model)
@@ -131,13 +144,21 @@ def convert(
         normalization=cast(Any, normalization),
         percentile=percentile,
     )
-    integers = quantize(
-        spiking,
-        steps=steps,
-        name=_name(name, out),
-        bits={stage.name: plain for stage in spiking.folded} | named,
-        threshold=cast(Literal["exact", "pow2"], threshold),
-    )
+    widths = {stage.name: plain for stage in spiking.folded} | named
+    form = cast(Literal["exact", "pow2"], threshold)
+    if finetune:
+        with bar("fine-tune", quiet=as_json) as progress:
+            spiking = tune(
+                spiking,
+                train.x,
+                bits=widths,
+                threshold=form,
+                options=Finetuning(epochs=finetune),
+                progress=lambda done, total, loss: progress(done, total),
+            )
+    if potentials:
+        calibrate_potentials(spiking, train.x[:calibration], steps=potentials)
+    integers = quantize(spiking, steps=steps, name=_name(name, out), bits=widths, threshold=form)
     save(integers, out)
     with bar("torch network", quiet=as_json) as progress:
         ann = logits(network, test, spec, progress=progress).argmax(dim=1).numpy()

@@ -46,14 +46,17 @@ def to_model(data: Tensor | NDArray, spec: InputSpec, shape: tuple[int, ...]) ->
 
     :param data: pixels, uint8[n, height, width, channels] or [n, channels, height, width] (another
         shape of the same size is read in the layout of ``spec``); or floats that are normalised
-        already, as the network takes them
+        already, as the network takes them; or, where the input is counts, integers
+        [n, T, height, width, channels]
     :param shape: of one sample, torch's order
-    :returns: float64[n, *shape]
+    :returns: float64[n, *shape], of integer counts float64[n, T, *shape]
     :raises CygnetError: the data does not have the shape that ``spec`` says
     """
     values = _tensor(data)
     height, width, channels = spec.shape
     size = height * width * channels
+    if spec.kind == "counts" and not values.dtype.is_floating_point:
+        return _sequence(values, spec, shape)
     if not values.ndim or values.numel() != len(values) * size:
         raise CygnetError(
             f"the data has shape {tuple(values.shape)}, but the input is {height}x{width} with "
@@ -80,6 +83,18 @@ def to_model(data: Tensor | NDArray, spec: InputSpec, shape: tuple[int, ...]) ->
     if len(shape) == 1 and layout != spec.layout:
         values = values.permute(0, 2, 3, 1) if layout == "nchw" else values.permute(0, 3, 1, 2)
     return values.reshape(-1, *shape).contiguous()
+
+
+def _sequence(values: Tensor, spec: InputSpec, shape: tuple[int, ...]) -> Tensor:
+    if values.ndim != 5 or tuple(values.shape[2:]) != spec.shape:
+        raise CygnetError(
+            f"the data has shape {tuple(values.shape)}, but counts are [n, T, height, width, "
+            f"channels] with {spec.shape} behind; check the data, or the input shape"
+        )
+    values = values.double() * spec.scale
+    if len(shape) == 3 or spec.layout == "nchw":
+        values = values.permute(0, 1, 4, 2, 3)
+    return values.reshape(*values.shape[:2], *shape).contiguous()
 
 
 def _tensor(data: Tensor | NDArray) -> Tensor:
@@ -111,6 +126,7 @@ def observed_thresholds(
     *,
     normalization: Normalization = "layer",
     percentile: float = 100.0,
+    output: bool = False,
 ) -> list[Threshold | None]:
     """Thresholds of every stage with an activation (None for the last stage).
 
@@ -121,6 +137,7 @@ def observed_thresholds(
     :param data: calibration data, see :func:`to_model`; results do not depend on how it is cut
         into batches
     :param percentile: 0 < percentile <= 100
+    :param output: the last stage gets a threshold too, one for all of its positive logits
 
     :raises ConversionError: a layer in which nothing fires
     """
@@ -135,10 +152,14 @@ def observed_thresholds(
     tops: dict[int, _Top] = {}
 
     def see(number: int, stage: Stage, value: Tensor) -> None:
+        kind = normalization
         if stage.activation is None:
-            return
+            if not output:
+                return
+            # Classes are compared by what their neurons send: they need one threshold.
+            value, kind = value.clamp_min(0), "layer"
         if number not in tops:
-            tops[number] = _Top(samples, value.shape[1:], normalization, percentile)
+            tops[number] = _Top(samples, value.shape[1:], kind, percentile)
         tops[number].add(value)
 
     dtype = next(network.parameters()).dtype

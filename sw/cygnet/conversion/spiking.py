@@ -148,6 +148,7 @@ def to_spiking(
     normalization: Normalization | None = None,
     percentile: float = 100.0,
     initial: float | None = None,
+    spiking_output: bool = False,
 ) -> SpikingNetwork:
     """The spiking network of a trained torch network, float64.
 
@@ -162,6 +163,8 @@ def to_spiking(
     :param percentile: of the activations, instead of their maximum
     :param initial: v(0) in units of what a spike takes off the potential; None: 1/2 for GN and IF,
         0 for SNM
+    :param spiking_output: end in neurons as the published SNM network does: logits are then what
+        they send, and one that is not positive is 0; needs calibration data
 
     :raises ConversionError: the network has no spiking form, or nothing fires in a layer
     """
@@ -171,16 +174,20 @@ def to_spiking(
     observed: list[Threshold | None] = [None] * len(folded)
     if calibration is not None:
         observed = observed_thresholds(
-            folded, calibration, input, normalization=wanted, percentile=percentile
+            folded,
+            calibration,
+            input,
+            normalization=wanted,
+            percentile=percentile,
+            output=spiking_output,
         )
     neurons: list[SpikingNeuron | None] = []
     for stage, seen in zip(folded, observed, strict=True):
-        if stage.activation is None:
+        if stage.activation is None and not spiking_output:
             neurons.append(None)
             continue
         if trained and isinstance(stage.activation, QCFS):
             value = stage.activation.threshold.detach().double().cpu()
-            # Neuron-wise tables need one threshold for each neuron all the same.
             threshold = Threshold(value)
         elif seen is not None:
             threshold = seen

@@ -29,6 +29,7 @@ def convert(
     normalization: Normalization | None = None,
     percentile: float = 100.0,
     initial: float | None = None,
+    spiking_output: bool = False,
     membrane_width: int | None = None,
     name: str = "network",
 ) -> Network:
@@ -48,6 +49,7 @@ def convert(
     :param percentile: of the activations, instead of their maximum, where thresholds come from
         calibration data
     :param initial: v(0) as a fraction of what a spike takes off; None: 1/2 (SNM: 0)
+    :param spiking_output: end in neurons, as the published SNM network does; needs calibration data
     :param membrane_width: bits of a membrane that saturates; None: wide enough for everything
     :param name: of the network; it names files and Verilog modules
 
@@ -63,6 +65,7 @@ def convert(
         normalization=normalization,
         percentile=percentile,
         initial=initial,
+        spiking_output=spiking_output,
     )
     return quantize(
         spiking,

@@ -107,7 +107,7 @@ def quantize(
         width = widths[stage.name]
         sums = _sums(stage, units, spec)
         neurons = None
-        if stage.activation is None:
+        if network.neurons[number] is None:
             sums, logit_scale = _output(sums, width)
         else:
             neuron = network.neuron(number)
@@ -123,6 +123,7 @@ def quantize(
                 stage, sums.largest, sums.identity, largest_step, bits=width, form=threshold
             )
             sums = sums.rounded(reset, largest_step)
+            logit_scale = float(step.max())
             neurons, units[number] = layer_neurons(
                 neuron, reset, step, enabled=enabled, membrane_width=membrane_width
             )

@@ -15,6 +15,7 @@ from cygnet.conversion import to_spiking
 from cygnet.data import digits, input_spec
 from cygnet.golden.values import run
 from cygnet.models import build, load_weights
+from cygnet.network_file import load as load_network
 from cygnet.quantization import quantize
 
 from .conftest import MODEL, Call
@@ -134,3 +135,35 @@ def test_faults(call: Call, weights: Path, arguments: tuple[str, ...], sentence:
     assert outcome.code == 2
     assert outcome.err.startswith(f"cygnet: {sentence}")
     assert outcome.err.count("\n") == 1
+
+
+def test_convert_with_a_finetune_and_calibrated_potentials(
+    call: Call, weights: Path, tmp_path: Path
+) -> None:
+    plain, tuned = tmp_path / "plain.cyg", tmp_path / "tuned.cyg"
+    common = ("convert", MODEL, "-w", weights, "--data", "digits", "--bits", 3, "--steps", 2)
+    first = call(*common, "--json", "-o", plain)
+    second = call(*common, "--json", "-o", tuned, "--finetune", 3, "--potentials", 2)
+    assert first.code == second.code == 0
+    # The network was never trained; what is learnt is to give the same classes.
+    agreement = [outcome.json["steps"]["1"]["agreement"] for outcome in (first, second)]
+    assert agreement[1] > agreement[0]
+    neurons = load_network(tuned).layers[0].neurons
+    assert neurons is not None
+    assert (neurons.initial != neurons.reset >> 1).any()
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (("--finetune", "-1"), "--finetune: -1 must be in 0..1000"),
+        (("--potentials", "5000"), "--potentials: 5000 must be in 0..4096"),
+    ],
+)
+def test_convert_faults(
+    call: Call, weights: Path, tmp_path: Path, option: tuple[str, str], sentence: str
+) -> None:
+    out = tmp_path / "x.cyg"
+    outcome = call("convert", MODEL, "-w", weights, "--data", "digits", "-o", out, *option)
+    assert outcome.code == 2
+    assert outcome.err == f"cygnet: {sentence}\n"
