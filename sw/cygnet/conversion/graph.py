@@ -46,6 +46,7 @@ class Graph:
     def __init__(self, module: fx.GraphModule, shape: tuple[int, ...]) -> None:
         self.module = module
         self.shape = shape
+        self._known = ""
         self.verify()
 
     @property
@@ -65,6 +66,10 @@ class Graph:
         self.module.graph.eliminate_dead_code()
         self.module.graph.lint()
         self.module.recompile()
+        # Passes exchange modules only for ones of the same shapes; shapes follow from the nodes.
+        structure = str(self.module.graph)
+        if structure == self._known:
+            return
         example = torch.zeros((BATCH, *self.shape), dtype=torch.float64)
         try:
             with torch.no_grad():
@@ -76,6 +81,7 @@ class Graph:
                 f"the network does not take an input of shape {self.shape}: {reason}; "
                 "check the input shape and layout"
             ) from None
+        self._known = structure
 
     def sample_shape(self, node: fx.Node) -> tuple[int, ...] | None:
         """Shape of a value without its batch axis; None if it is no batch of numbers."""
