@@ -207,6 +207,7 @@ def test_own_methods() -> None:
         ("cos8", COS(rho=8)),
         ("snm", SignedNeuron("neuron", "snm")),
         ("snm-layer", SignedNeuron("layer", "snm")),
+        ("snm-half", SignedNeuron("neuron", "snm", 0.5)),
         ("if", SignedNeuron("neuron", "if")),
         ("if-layer", SignedNeuron("layer", "if")),
     ],
@@ -218,8 +219,8 @@ def test_names_of_methods(name: str, expected: object) -> None:
 @pytest.mark.parametrize("name", ["lif", "gn4x", "opi1.2.3", ""])
 def test_unknown_methods(name: str) -> None:
     message = (
-        f"method {name!r} must be one of gnN, qcfs, rmp, opiP, srpN, cosN, snm, snm-layer, if, "
-        "if-layer"
+        f"method {name!r} must be one of gnN, qcfs, rmp, opiP, srpN, cosN, snm, snm-layer, "
+        "snm-half, if, if-layer"
     )
     with pytest.raises(CygnetError, match=f"^{re.escape(message)}$"):
         baselines.method(name)

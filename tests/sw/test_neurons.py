@@ -6,6 +6,8 @@ import re
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from cygnet.neurons import GN, IF, QCFS, SNM, SpikingNeuron, qcfs
@@ -80,6 +82,17 @@ def test_snm_never_sends_more_negative_spikes_than_positive_ones() -> None:
     assert negative > 1000
     assert module.memory is not None
     assert torch.equal(module.memory, total)
+
+
+@given(theta=st.floats(0.01, 100), ups=st.integers(0, 12), downs=st.integers(0, 20))
+def test_snm_takes_back_no_more_than_it_sent(theta: float, ups: int, downs: int) -> None:
+    """A memory that sums theta in floats keeps a residue for many thresholds, and misfires."""
+    module = SNM(torch.tensor(theta, dtype=torch.float64))
+    current = torch.tensor([[theta]], dtype=torch.float64)
+    sent = [int(module.fire(1.5 * current)) for _ in range(ups)]
+    taken = [int(module.fire(-8 * current)) for _ in range(downs)]
+    assert sent == [1] * ups
+    assert taken == [-1] * min(ups, downs) + [0] * (downs - min(ups, downs))
 
 
 @pytest.mark.parametrize("tau", [1, 2, 3, 4, 7, 16])

@@ -191,6 +191,40 @@ def test_zero_channels_and_biases() -> None:
     assert int(layer.bias[1]) == round(0.5 / 0.2)
 
 
+class Skip(nn.Module):
+    """relu(kernel * x + x) with a kernel of one weight."""
+
+    def __init__(self, kernel: float) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = nn.Linear(4, 4)
+        self.acts = nn.ModuleList([qcfs(0.5), qcfs(0.25)])
+        self.out = nn.Linear(4, 2)
+        nn.init.constant_(self.second.weight, kernel)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.acts[0](self.first(x))
+        return self.out(self.acts[1](self.second(x) + x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kernel", [0.0, 1e-4, 0.002, 0.5])
+def test_an_identity_shortcut_has_16_bits(kernel: float) -> None:
+    """It never sets K, but where its own bits would overflow."""
+    spec = InputSpec("pixels", (1, 1, 4))
+    layer = cygnet.convert(Skip(kernel), input=spec).layers[1]
+    assert isinstance(layer.shortcut, Identity)
+    assert layer.neurons is not None
+    (k,) = set(layer.neurons.reset.tolist())
+    a_skip, step = 0.5 / 4, 0.25 / 4
+    assert layer.shortcut.weight.tolist() == [round(a_skip * k / step)] * 4
+    weight = float(np.float32(kernel)) * a_skip
+    fits = [
+        round(weight * n / step) <= 127 and round(a_skip * n / step) <= 2**15 - 1
+        for n in (k, k + 1)
+    ]
+    assert fits == [True, False]
+
+
 def test_mean_goes_into_the_bias_and_std_into_the_weights() -> None:
     model = nn.Sequential(nn.Conv2d(2, 3, 3), qcfs(0.9), nn.Flatten(), nn.Linear(108, 2)).double()
     layer = cygnet.convert(model, input=SPEC, tau=4).layers[0]

@@ -104,7 +104,8 @@ def compare(
         typer.Option(
             help="Names with commas between: gnN (N members), qcfs, rmp, opiP (P-th percentile), "
             "srpN, cosN (N steps before those that count), snm, if (neuron-wise), snm-layer, "
-            "if-layer; any with +calT (initial potentials calibrated for T steps)."
+            "if-layer, snm-half (v(0) = theta/2); any with +calT (initial potentials calibrated "
+            "for T steps)."
         ),
     ] = "gn4,qcfs,srp4,cos4,rmp",
     steps: Annotated[str, typer.Option(help="Time-steps to report.")] = "1,2,4,8,16,32",

@@ -97,10 +97,14 @@ class GroupNeuron(_Plain):
 
 @dataclass(frozen=True)
 class SignedNeuron(_Plain):
-    """Signed neurons with memory (Wang et al., IJCAI 2022, equations 7 to 11 and 14)."""
+    """Signed neurons with memory (Wang et al., IJCAI 2022, equations 7 to 11 and 14).
+
+    :param initial: v(0) in units of theta: 0 as published; 1/2 (as OPI has it) fires earlier
+    """
 
     normalization: Normalization = "neuron"
     neuron: NeuronKind = "snm"
+    initial: float = 0.0
     name: ClassVar[str] = "SNM"
 
     def prepare(
@@ -112,7 +116,7 @@ class SignedNeuron(_Plain):
             input=spec,
             neuron=self.neuron,
             normalization=self.normalization,
-            initial=0.0,
+            initial=self.initial,
         )
 
 
@@ -286,6 +290,7 @@ METHODS: tuple[tuple[str, str, Callable[[str], Method]], ...] = (
     (r"cos(\d*)", "cosN", lambda n: COS(rho=int(n or 4))),
     (r"snm()", "snm", lambda _: SignedNeuron("neuron", "snm")),
     (r"snm-layer()", "snm-layer", lambda _: SignedNeuron("layer", "snm")),
+    (r"snm-half()", "snm-half", lambda _: SignedNeuron("neuron", "snm", 0.5)),
     (r"if()", "if", lambda _: SignedNeuron("neuron", "if")),
     (r"if-layer()", "if-layer", lambda _: SignedNeuron("layer", "if")),
 )
@@ -295,7 +300,7 @@ METHODS: tuple[tuple[str, str, Callable[[str], Method]], ...] = (
 def method(name: str) -> Method:
     """The method of a name: ``gnN`` (N members), ``qcfs``, ``rmp``, ``opiP`` (P-th percentile),
     ``srpN`` and ``cosN`` (N steps before those that count), ``snm`` and ``if`` (neuron-wise),
-    ``snm-layer`` and ``if-layer``.
+    ``snm-layer`` and ``if-layer``, ``snm-half`` (neuron-wise, v(0) = theta/2).
 
     :raises CygnetError: no such method
     """
