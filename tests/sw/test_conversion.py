@@ -235,6 +235,17 @@ def test_spiking_network_accumulates_and_starts_afresh() -> None:
     assert torch.equal(repeated, first)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layer_by_layer_gives_the_same(name: str) -> None:
+    spiking = to_spiking(trained(NETWORKS[name]), images(40), input=SPEC, neuron="snm")
+    x = spiking.input(images(5, seed=1))
+    torch.testing.assert_close(spiking.layerwise(x, 7), spiking(x, 7), rtol=0, atol=1e-9)
+
+
+def test_a_parallel_network_is_unwrapped() -> None:
+    assert len(fold(nn.DataParallel(nn.Linear(4, 2)), (4,))) == 1
+
+
 @pytest.mark.parametrize("kind", ["gn", "if", "snm"])
 def test_many_steps_come_near_the_clipped_network(kind: str) -> None:
     """The mean over T tends to the network with ReLU clipped at the thresholds."""

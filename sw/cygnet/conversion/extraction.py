@@ -52,6 +52,8 @@ def fold(model: nn.Module, spec: InputSpec | tuple[int, ...]) -> FoldedNetwork:
 
     :raises ConversionError: it has no spiking form; names the layer and the remedy
     """
+    if isinstance(model, nn.DataParallel):
+        model = model.module
     shapes = input_shapes(spec) if isinstance(spec, InputSpec) else (tuple(spec),)
     first: ConversionError | None = None
     for shape in shapes:

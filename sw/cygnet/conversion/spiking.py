@@ -18,6 +18,7 @@ from cygnet.conversion.normalization import (
     observed_thresholds,
     to_model,
 )
+from cygnet.conversion.sequences import Sequences
 from cygnet.errors import ConversionError
 from cygnet.network import INPUT, InputSpec
 from cygnet.neurons import GN, IF, QCFS, SNM, SpikingNeuron
@@ -103,6 +104,27 @@ class SpikingNetwork(nn.Module):
             logits.append(total / (step + 1))
         self.reset()
         return torch.stack(logits)
+
+    def layerwise(self, x: Tensor, steps: int) -> Tensor:
+        """What :meth:`forward` gives, layer by layer with the steps folded into the batch.
+
+        Faster where a batch is small, and takes T times the memory.
+
+        :param x: float[n, *shape], normalised
+        """
+        self.reset()
+        sequences = Sequences(self.folded, x, steps)
+        outputs: list[Tensor] = []
+        for number in range(len(self.folded)):
+            neuron = self.neurons[number]
+            outputs = sequences.currents(number)
+            if isinstance(neuron, SpikingNeuron):
+                outputs = [neuron(current) for current in outputs]
+            sequences.put(number, outputs)
+        self.reset()
+        total = torch.stack(outputs).flatten(2).cumsum(0)
+        count = torch.arange(1, steps + 1, dtype=total.dtype, device=total.device)
+        return total / count[:, None, None]
 
     def _step(
         self,
