@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from cygnet.network import Network, Shape
+from cygnet.network import Convolution, Network, Shape
 
-__all__ = ["HardwareConfig", "LayerHardware"]
+__all__ = ["HardwareConfig", "LayerHardware", "default_beat"]
 
 MAX_LANES = 512
 MAX_BEAT = 64
@@ -46,6 +46,12 @@ class LayerHardware:
             )
         if self.neuron not in ("fast", "small"):
             raise ValueError(f"neuron variant must be 'fast' or 'small', not {self.neuron!r}")
+
+
+def default_beat(network: Network) -> int:
+    """One pixel where a convolution reads the input, else 8 values."""
+    convolution = isinstance(network.layers[0].synapses, Convolution)
+    return network.input.shape[2] if convolution else 8
 
 
 @dataclass(frozen=True)
@@ -80,17 +86,27 @@ class HardwareConfig:
         *,
         steps: int,
         lanes: int = 16,
-        beat: int = 8,
+        beat: int | None = None,
         neuron: Literal["fast", "small"] = "fast",
+        cores: int = 1,
     ) -> HardwareConfig:
-        """The same number of lanes in every layer, but never more than it has outputs."""
+        """The same in every layer, but never more lanes than it has outputs, nor more neuron cores
+        than divide them.
+
+        :param beat: None for one pixel where a convolution reads the input, else for 8
+        """
+        if not isinstance(cores, int) or isinstance(cores, bool) or cores < 1:
+            raise ValueError(f"cores must be an integer >= 1, not {cores!r}")
+        layers = []
+        for number in range(len(network.layers)):
+            share = min(lanes, network.shape(number)[2])
+            last = number == len(network.layers) - 1
+            divisor = max(n for n in range(1, cores + 1) if last or share % n == 0)
+            layers.append(LayerHardware(share, neuron, 1 if last else divisor))
         config = cls(
             steps=steps,
-            beat=beat,
-            layers=tuple(
-                LayerHardware(lanes=min(lanes, network.shape(number)[2]), neuron=neuron)
-                for number in range(len(network.layers))
-            ),
+            beat=default_beat(network) if beat is None else beat,
+            layers=tuple(layers),
         )
         config.check(network)
         return config

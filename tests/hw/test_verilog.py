@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
+from cygnet.cosim.lint import lint
 from cygnet.gateware.line_buffer import LineBuffer
 from cygnet.gateware.verilog import convert, generate, top_name
 from cygnet.hardware import HardwareConfig
@@ -74,3 +76,12 @@ def test_an_image_for_no_memory_is_refused() -> None:
         ValueError, match=r"^images must name memories of lines, not \['nothing'\]$"
     ):
         convert(LineBuffer(plan.main), "lines", images={"nothing": "x"}, header="")
+
+
+@pytest.mark.parametrize("name", ["output", "inside", "always", "logic"])
+def test_layers_may_have_the_names_of_keywords(name: str) -> None:
+    network = dense_network(1)
+    first = dataclasses.replace(network.layers[0], name=name)
+    network = dataclasses.replace(network, layers=(first, *network.layers[1:]))
+    text = generate(network, HardwareConfig.uniform(network, steps=1, lanes=4))
+    assert lint(text, top=top_name(network)) == []

@@ -65,6 +65,7 @@ def convert(
     text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     text = _read_images(text, name, images)
     text = _plain_names(text)
+    text = re.sub(rf"\b({_SYSTEM_VERILOG})\b", r"\1_", text)
     # Yosys marks wires that feed a register; without its wire the mark would be a syntax error.
     text = re.sub(r"^  \(\* init = .* \*\)\n", "", text, flags=re.MULTILINE)
     # What wakes every `always @*` at time 0 must change then: with its value in the declaration, as
@@ -125,6 +126,25 @@ def _header(network: Network, hardware: HardwareConfig, plans: tuple[LayerPlan, 
     ]
     return "\n".join(lines)
 
+
+# Words that are names in Verilog, which the text is written in, and keywords in SystemVerilog,
+# which it may be read as.
+_SYSTEM_VERILOG = re.sub(
+    r"\s+",
+    "|",
+    """accept_on alias always_comb always_ff always_latch assert assume before bind bins binsof
+    bit break byte chandle checker class clocking const constraint context continue cover
+    covergroup coverpoint cross dist do endchecker endclass endclocking endgroup endinterface
+    endpackage endprogram endproperty endsequence enum eventually expect export extends extern
+    final first_match foreach forkjoin global iff ignore_bins illegal_bins implements implies
+    import inside int interconnect interface intersect join_any join_none let local logic
+    longint matches modport nettype new nexttime null package packed priority program property
+    protected pure rand randc randcase randsequence ref reject_on restrict return s_always
+    s_eventually s_nexttime s_until s_until_with sequence shortint shortreal soft solve static
+    string strong struct super sync_accept_on sync_reject_on tagged this throughout
+    timeprecision timeunit type typedef union unique unique0 until until_with untyped var
+    virtual void wait_order weak wildcard with within""",
+)
 
 _MODULE = re.compile(r"^module (\\\S+ |\w+)(.*?)^endmodule$", re.DOTALL | re.MULTILINE)
 _MEMORY = re.compile(

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -59,7 +60,17 @@ Lanes = Annotated[
     str,
     typer.Option(help="Outputs computed at once: one number, or one for each layer (16,16,10)."),
 ]
-Beat = Annotated[int, typer.Option(help="Pixels that arrive in one clock.")]
+Beat = Annotated[
+    int | None,
+    typer.Option(
+        help="Values that arrive in one clock; 8, or those of a pixel where a convolution reads "
+        "the input.",
+        show_default=False,
+    ),
+]
+Cores = Annotated[
+    str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
+]
 NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
 
 
@@ -137,30 +148,45 @@ def _split(text: str | None) -> Literal["train", "test"] | None:
 
 
 def hardware(
-    network: Network, *, steps: int, lanes: str = "16", beat: int = 8, neuron: str = "fast"
+    network: Network,
+    *,
+    steps: int,
+    lanes: str = "16",
+    beat: int | None = None,
+    neuron: str = "fast",
+    cores: str = "1",
 ) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat`` and ``--neuron-core``."""
+    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``."""
     core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
     one_of(neuron, "--neuron-core", ("fast", "small"))
-    numbers = whole_numbers(lanes, "--lanes")
-    layers = network.layers
-    if len(numbers) not in (1, len(layers)):
-        raise CygnetError(
-            f"--lanes: {lanes!r} must be one number, or one for each of the {len(layers)} layers"
-        )
-    try:
-        if len(numbers) == 1:
-            return HardwareConfig.uniform(
-                network, steps=steps, lanes=numbers[0], beat=beat, neuron=core
+    count = len(network.layers)
+    by_option = {"--lanes": lanes, "--cores": cores}
+    numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
+    for option, found in numbers.items():
+        if len(found) not in (1, count):
+            raise CygnetError(
+                f"{option}: {by_option[option]!r} must be one number, or one for each of the "
+                f"{count} layers"
             )
-        config = HardwareConfig(
+    try:
+        config = HardwareConfig.uniform(
+            network,
             steps=steps,
+            lanes=numbers["--lanes"][0],
             beat=beat,
-            layers=tuple(LayerHardware(lanes=number, neuron=core) for number in numbers),
+            neuron=core,
+            cores=numbers["--cores"][0],
         )
+        layers = list(config.layers)
+        if len(numbers["--lanes"]) > 1:
+            layers = [LayerHardware(number, core) for number in numbers["--lanes"]]
+        if len(numbers["--cores"]) > 1:
+            each = zip(layers, numbers["--cores"], strict=True)
+            layers = [replace(layer, cores=number) for layer, number in each]
+        config = replace(config, layers=tuple(layers))
         config.check(network)
     except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes or --beat") from None
+        raise CygnetError(f"{error}; mend --steps, --lanes, --cores or --beat") from None
     return config
 
 

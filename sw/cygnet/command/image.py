@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cygnet.command.common import AsJson, Beat, Lanes, NeuronCore, hardware, print_json, show
+from cygnet.command.common import AsJson, Beat, Cores, Lanes, NeuronCore, hardware, print_json, show
 from cygnet.image_files import MANIFEST, write_images
 from cygnet.network_file import load
 
@@ -20,8 +20,9 @@ def image(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
     lanes: Lanes = "16",
-    beat: Beat = 8,
+    beat: Beat = None,
     neuron_core: NeuronCore = "fast",
+    cores: Cores = "1",
     as_json: AsJson = False,
 ) -> None:
     """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
@@ -32,7 +33,7 @@ def image(
     Example: cygnet image mnist.cyg --steps 1 --lanes 16 -o build/mnist
     """
     loaded = load(network)
-    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core)
+    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores)
     manifest = write_images(loaded, config, out)
     if as_json:
         print_json(manifest)

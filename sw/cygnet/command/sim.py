@@ -13,6 +13,7 @@ import typer
 from cygnet.command.common import (
     AsJson,
     Beat,
+    Cores,
     Data,
     Lanes,
     Limit,
@@ -42,8 +43,9 @@ def sim(
         str, typer.Option(help="Time-steps; of several, such as 1,2,4, each is its own hardware.")
     ] = "1",
     lanes: Lanes = "16",
-    beat: Beat = 8,
+    beat: Beat = None,
     neuron_core: NeuronCore = "fast",
+    cores: Cores = "1",
     limit: Limit = None,
     workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
     out: Annotated[
@@ -82,7 +84,9 @@ def sim(
     wrong = ""
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         for t in chosen:
-            config = hardware(loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core)
+            config = hardware(
+                loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores
+            )
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)
             text = write_accelerator(loaded, config, folder)

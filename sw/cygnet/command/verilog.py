@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cygnet.command.common import AsJson, Beat, Lanes, NeuronCore, hardware, print_json
+from cygnet.command.common import AsJson, Beat, Cores, Lanes, NeuronCore, hardware, print_json
 from cygnet.errors import MismatchError
 from cygnet.files import write_text
 from cygnet.network_file import load
@@ -22,8 +22,9 @@ def verilog(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
     lanes: Lanes = "16",
-    beat: Beat = 8,
+    beat: Beat = None,
     neuron_core: NeuronCore = "fast",
+    cores: Cores = "1",
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +35,7 @@ def verilog(
     from cygnet.gateware.verilog import generate, top_name
 
     loaded = load(network)
-    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core)
+    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores)
     text = generate(loaded, config)
     top = top_name(loaded)
     path = out / f"{top}.v"
