@@ -27,7 +27,7 @@ from cygnet.network import InputSpec
 from cygnet.quantization import quantize
 
 STEPS = 4
-ROUNDS = 7
+ROUNDS = 3
 
 
 def images(data: Path | None) -> NDArray[np.uint8]:

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cygnet.golden import synapses, values
+from cygnet.golden.neurons import Population
 from cygnet.golden.values import run
 from cygnet.network import (
     INPUT,
@@ -197,13 +200,14 @@ def test_pooled_pixels_and_their_padding() -> None:
     check(network, random_input(rng, network, 3), 3)
 
 
-@pytest.mark.parametrize("products", [np.float32, np.float64, np.int64])
-@pytest.mark.parametrize("states", [np.float32, np.int32, np.int64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("products", [np.float32, np.float64])
+@pytest.mark.parametrize("states", [np.float32, np.float64])
 def test_every_number_format_gives_the_same(
-    products: type, states: type, monkeypatch: pytest.MonkeyPatch
+    products: type, states: type, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(5)
-    network = random_residual(rng, kind="gn")
+    network = random_residual(rng, kind=kind)
     x = random_input(rng, network, 3)
     expected = run(network, x, steps=4, record=True)
     monkeypatch.setattr(synapses, "product_format", lambda network, number: products)
@@ -235,9 +239,9 @@ def edge(inputs: int, weight: int, bias: int, neurons: Neurons | None = None) ->
 @pytest.mark.parametrize(
     ("bias", "expected"),
     [
-        # 518 * 127 * 255 + 255 = 16,775,685; the last integers before and after 2^24 = 16,777,216.
-        (1530, np.float32),
-        (1531, np.float64),
+        # 255 + 518 * 127 * 255 + 1531 = 2^24
+        (1531, np.float32),
+        (1532, np.float64),
         (2**45, np.float64),
     ],
 )
@@ -250,7 +254,13 @@ def test_product_format_at_its_edge(bias: int, expected: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bias", "expected"), [(10, np.float32), (2**23, np.int32), (2**31, np.int64)]
+    ("bias", "expected"),
+    [
+        # 1 + 3 * 127 * 255 + bias + F + 2 K = 2^24
+        (2**24 - 97159, np.float32),
+        (2**24 - 97158, np.float64),
+        (2**40, np.float64),
+    ],
 )
 def test_state_format_at_its_edge(bias: int, expected: type) -> None:
     one = np.ones(2, int)
@@ -260,6 +270,22 @@ def test_state_format_at_its_edge(bias: int, expected: type) -> None:
     membranes = run(network, x, steps=1, record=True).membranes[0].ravel().tolist()
     u = 3 * 127 * 255 + bias
     assert membranes == [u, 1 - u]
+
+
+@given(quotient=st.integers(0, 17), reset=st.integers(1, 2**18 - 1), below=st.integers(1, 3))
+def test_a_quotient_in_float32_never_reaches_the_next_whole_number(
+    quotient: int, reset: int, below: int
+) -> None:
+    """The counts of potentials just below and at each threshold, as far as float32 may be used."""
+    if (quotient + 1) * reset > 2**24:
+        return
+    neurons = Neurons("gn", np.array([reset]), np.array([reset]), np.array([0]), np.ones(1), 16)
+    population = Population(neurons, (1, 1, 1), 2, np.float32)
+    u = np.array([quotient * reset - below, quotient * reset], np.float32).reshape(2, 1, 1, 1)
+    c = np.empty_like(u)
+    population.step(u, c)
+    expected = [(quotient * reset - below) // reset, quotient]
+    assert c.ravel().tolist() == [min(max(value, 0), 16) for value in expected]
 
 
 def test_batches_change_nothing() -> None:

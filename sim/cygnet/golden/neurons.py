@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cygnet.network import Neurons, Shape
+from cygnet.network import Bounds, Neurons, Shape
 
-__all__ = ["Population", "fire", "initial"]
+__all__ = ["Population", "fire", "initial", "reach"]
 
 Array = NDArray[Any]
 
@@ -26,24 +26,29 @@ class Population:
 
     GN: the group neuron paper, equations 8 to 10; SNM: the signed neuron paper, equations 7 to 11.
 
+    All of it is whole numbers in floats. The first line is computed as clip(floor(q), 0, tau) with
+    q = (p - F + K) / K, which is the same number: the rounding of a quotient a / b of whole numbers
+    with abs(a) + b <= 2^n, in a float of n bits, never reaches the next whole number above it,
+    which is at least 1 / b away.
+
     :param shape: (height, width, channels) of the layer
     :param images: the most that are computed at once
-    :param dtype: of the membranes: one that holds every potential and threshold exactly
+    :param dtype: float32 or float64, such that :func:`reach` is within 2^24 or 2^53
     """
 
     def __init__(self, neurons: Neurons, shape: Shape, images: int, dtype: type) -> None:
         self.neurons = neurons
         full = (images, *shape)
-        # Parameters are laid out for every neuron of every image: a comparison of two whole arrays
-        # takes half the time of one that broadcasts.
-        self.reset: Array = np.broadcast_to(neurons.reset, full).astype(dtype)
-        fire: Array = np.broadcast_to(neurons.fire, full).astype(dtype)
-        self.levels = [fire + k * self.reset for k in range(neurons.tau)]
+        # Parameters are laid out for every neuron of every image: two whole arrays are divided in
+        # half the time of one that broadcasts.
+        self.reset: Array = np.broadcast_to(neurons.reset, full).astype(dtype, order="C")
+        self.fire: Array = np.broadcast_to(neurons.fire, full).astype(dtype, order="C")
+        self.offset: Array | None = None
+        if (neurons.fire.shape != neurons.reset.shape) or (neurons.fire != neurons.reset).any():
+            self.offset = self.fire - self.reset
         self._v: Array = np.empty(full, dtype)
-        self._m: Array = np.empty(full if neurons.kind == "snm" else (images, 0, 0, 0), np.int32)
+        self._m: Array = np.empty(full if neurons.kind == "snm" else (images, 0, 0, 0), dtype)
         self._spent: Array = np.empty(full, dtype)
-        self._count = np.empty(full, np.int8)
-        self._above = np.empty(full, np.bool_)
         self.begin(images)
 
     def begin(self, images: int) -> None:
@@ -56,41 +61,56 @@ class Population:
         """Take these arrays as the state; the next step writes to them."""
         self.v, self.m = v, m
 
-    def step(self, u: Array, *, last: bool = False) -> NDArray[np.int8]:
-        """The counts (amplitude not counted in) of one time-step; ``v`` and ``m`` move on.
+    def step(self, u: Array, c: Array, *, last: bool = False) -> None:
+        """One time-step; ``v`` and ``m`` move on.
 
-        :param u: currents [n, h, w, c]
+        :param u: currents [n, h, w, c], of the dtype of ``v``
+        :param c: the counts (amplitude not counted in) are written to it; like ``u``
         :param last: no step follows, and the state may be left undefined
-        :returns: int8[n, h, w, c], overwritten by the next step
         """
-        neurons, n, enabled = self.neurons, len(self.v), self.neurons.enabled
-        v, c, above, spent = self.v, self._count[:n], self._above[:n], self._spent[:n]
+        neurons, n = self.neurons, len(self.v)
+        v, spent, enabled = self.v, self._spent[:n], self.neurons.enabled
         before = None if enabled is None else v.copy()
         np.add(v, u, out=v)
         if neurons.membrane_width is not None:
             half = 1 << (neurons.membrane_width - 1)
             np.clip(v, -half, half - 1, out=v)
-        np.greater_equal(v, self.levels[0][:n], out=c.view(np.bool_))
         if neurons.kind == "snm":
-            np.negative(v, out=spent)
-            np.greater_equal(spent, self.levels[0][:n], out=above)
-            above &= self.m > 0
-            c -= above.view(np.int8)
-        for level in self.levels[1:]:
-            np.greater_equal(v, level[:n], out=above)
-            np.add(c, above.view(np.int8), out=c)
+            level = self.fire[:n]
+            np.copyto(c, v >= level)
+            c -= (v <= -level) & (self.m > 0)
+        else:
+            if self.offset is None:
+                np.divide(v, self.reset[:n], out=c)
+            else:
+                np.subtract(v, self.offset[:n], out=c)
+                np.divide(c, self.reset[:n], out=c)
+            np.floor(c, out=c)
+            np.clip(c, 0, neurons.tau, out=c)
         if enabled is not None:
             c *= enabled
         if last:
-            return c
+            return
         if enabled is not None and before is not None:
             np.copyto(v, before, where=~np.broadcast_to(enabled, v.shape))
-        np.copyto(spent, c)
-        np.multiply(spent, self.reset[:n], out=spent)
+        np.multiply(c, self.reset[:n], out=spent)
         np.subtract(v, spent, out=v)
         if neurons.kind == "snm":
             self.m += c
-        return c
+
+
+def reach(neurons: Neurons, current: Bounds, potential: Bounds) -> int:
+    """What a float must hold exactly for :class:`Population`: abs(p - F + K) + K, and v + u where
+    that is not bounded by itself.
+
+    :param current: bounds of u
+    :param potential: bounds of p
+    """
+    most = max(-potential.low, potential.high)
+    if neurons.membrane_width is not None:
+        most += max(-current.low, current.high)
+    most = max(most, int(np.abs(neurons.initial.astype(np.int64)).max()))
+    return most + int(neurons.fire.max()) + 2 * int(neurons.reset.max())
 
 
 def initial(neurons: Neurons, shape: Shape, images: int) -> tuple[Array, Array]:
@@ -105,14 +125,16 @@ def fire(
     """One time-step (:class:`Population`) of given neurons; the arguments are not changed.
 
     :param shape: (height, width, channels) of the layer
-    :param v: membranes, int64[n, h, w, c]
+    :param v: membranes, int64[n, h, w, c], within 2^52 of 0
     :param m: spike memories, int64[n, h, w, c]; only the signed neuron reads and writes them
-    :param u: currents, int64[n, h, w, c]
+    :param u: currents, int64[n, h, w, c], within 2^52 of 0
     :returns: c int8[n, h, w, c] (amplitude not counted in), v, m after firing
     :raises ValueError: the state has not the layer's shape
     """
     if v.shape[1:] != shape:
         raise ValueError(f"v must be an array [n, *{shape}], not of shape {v.shape!r}")
-    population = Population(neurons, shape, len(v), np.int64)
-    population.load(v.astype(np.int64), m.copy())
-    return population.step(u), population.v, population.m
+    population = Population(neurons, shape, len(v), np.float64)
+    population.load(v.astype(np.float64), m.astype(np.float64))
+    c = np.empty(v.shape, np.float64)
+    population.step(u.astype(np.float64), c)
+    return c.astype(np.int8), population.v.astype(np.int64), population.m.astype(np.int64)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The currents of a layer, for all time-steps of many images as one matrix product.
 
-Products run in floating point wherever the layer's weights prove that no partial sum, in whatever
-order, leaves the integers that the format holds exactly; elsewhere in int64.
+Products run in floating point, in a format of which the layer's weights prove that no partial sum,
+in whatever order, leaves the integers that it holds exactly.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cygnet.golden.neurons import reach
 from cygnet.network import INPUT, Convolution, Identity, Network, Projection, SumPool
 
-__all__ = ["Synapses", "product_format", "state_format"]
+__all__ = ["Scratch", "Synapses", "product_format", "state_format"]
 
 Array = NDArray[Any]
 
 
 def product_format(network: Network, number: int) -> type:
-    """The fastest of float32, float64 and int64 in which all of a layer's products are exact.
+    """float32 where all of a layer's products are exact in it, else float64.
 
     Every operand may be 0, so any partial sum lies between the sum of all negative products and
     the sum of all positive ones. A layer that accumulates multiplies the sum of all steps' events.
+    The contract's 48 bits keep all of it within what float64 holds.
     """
     layer = network.layers[number]
     operand = network.operand(number)
@@ -36,26 +38,45 @@ def product_format(network: Network, number: int) -> type:
         events = network.events(layer.shortcut.source)
         carried = np.abs(layer.shortcut.fan_in().astype(np.int64)).sum(axis=1)
         total = total + carried * max(-events.low, events.high)
-    reach = largest + int((total + np.abs(layer.bias)).max())
+    most = largest + int((total + np.abs(layer.bias)).max())
     if layer.neurons is None:
-        reach *= network.steps
-    if reach < 2**24:
-        return np.float32
-    return np.float64 if reach < 2**53 else np.int64
+        most *= network.steps
+    return np.float32 if most <= 2**24 else np.float64
 
 
 def state_format(network: Network, number: int) -> type:
-    """The fastest of float32, int32 and int64 that holds a layer's potentials and thresholds."""
+    """float32 where all that a layer's neurons compute is exact in it, else float64."""
     neurons = network.layers[number].neurons
     if neurons is None:
-        return np.int64
-    current, potential = network.current(number), network.potential(number)
-    reach = max(-current.low, current.high) + max(-potential.low, potential.high)
-    reach += int(neurons.fire.max()) + neurons.tau * int(neurons.reset.max())
-    reach += int(np.abs(neurons.initial.astype(np.int64)).max())
-    if reach < 2**24:
-        return np.float32
-    return np.int32 if reach < 2**31 else np.int64
+        raise ValueError(f"layer {network.layers[number].name!r} has no neurons")
+    most = reach(neurons, network.current(number), network.potential(number))
+    return np.float32 if most <= 2**24 else np.float64
+
+
+class Scratch:
+    """Arrays by name that are written again and again: a fresh one costs as much as to fill it.
+
+    One that is asked for under a name is good until the name is asked for again.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[str, type], Array] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: type) -> Array:
+        """An array of any content."""
+        size = math.prod(shape)
+        buffer = self._buffers.get((name, dtype))
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name, dtype] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+    def cast(self, name: str, values: Array, dtype: type) -> Array:
+        """The values in that dtype; themselves where it is theirs."""
+        if values.dtype == dtype:
+            return values
+        result = self.array(name, values.shape, dtype)
+        np.copyto(result, values, casting="unsafe")
+        return result
 
 
 class Synapses:
@@ -79,44 +100,51 @@ class Synapses:
             area = 1 if self.layer.pool is None else math.prod(self.layer.pool.kernel)
             self.padding = tuple(value * area for value in network.input.padding)
 
-    def currents(self, sent: Mapping[int, Array]) -> Array:
+    def currents(self, sent: Mapping[int, Array], scratch: Scratch) -> Array:
         """u [T, n, h, w, c]; T = 1 where the input is the same at every time-step.
 
         :param sent: by layer number, the event values [T, n, h, w, c] of what the layer reads
+        :param scratch: owns the result
         """
-        u = self.product(sent[self.layer.source])
+        u = self._product(sent[self.layer.source], scratch)
         u += self.bias
         if self.layer.shortcut is not None:
             # What it carries has all time-steps, even where the layer itself reads pixels.
             u = u + self._carried(self.layer.shortcut, sent[self.layer.shortcut.source])
         return u
 
-    def total(self, sent: Mapping[int, Array], steps: int) -> Array:
+    def total(self, sent: Mapping[int, Array], steps: int, scratch: Scratch) -> Array:
         """The sum of u over the time-steps, int64[n, h, w, c].
 
         Products are linear, so one with the sum of the events does for all steps.
         """
         events = sent[self.layer.source]
-        total: Array = self.product(_summed(events))[0].astype(np.int64) * (steps // len(events))
+        product = self._product(_summed(events), scratch)
+        total: Array = product[0].astype(np.int64) * (steps // len(events))
         total += steps * self.layer.bias
         if self.layer.shortcut is not None:
             summed = _summed(sent[self.layer.shortcut.source])
             total += self._carried(self.layer.shortcut, summed)[0].astype(np.int64)
         return total
 
-    def product(self, events: Array) -> Array:
+    def _product(self, events: Array, scratch: Scratch) -> Array:
         """sum of w * s, [T, n, h, w, c], without bias and shortcut."""
-        x: Array = events.astype(self.dtype, copy=False)
+        x = scratch.cast("events", events, self.dtype)
         steps, images = x.shape[:2]
         x = x.reshape(steps * images, *x.shape[2:])
         if self.layer.pool is not None:
-            x = _pooled(x, self.layer.pool)
+            x = _pooled(x, self.layer.pool, scratch)
         if isinstance(self.layer.synapses, Convolution):
-            rows = _windows(x, self.layer.synapses, self.padding)
+            rows = _windows(x, self.layer.synapses, self.padding, scratch)
         else:
             rows = x.reshape(1, len(x), self.weight.shape[1])
-        u: Array = np.matmul(rows, self.weight)
-        u = u[0] if len(u) == 1 else u.transpose(1, 0, 2)
+        groups, _, outputs = self.weight.shape
+        u = scratch.array("product", (groups, rows.shape[1], outputs), self.dtype)
+        np.matmul(rows, self.weight, out=u)
+        if groups > 1:
+            whole = scratch.array("whole", (rows.shape[1], groups, outputs), self.dtype)
+            np.copyto(whole, u.transpose(1, 0, 2))
+            u = whole
         return u.reshape(steps, images, *self.shape)
 
     def _carried(self, shortcut: Identity | Projection, events: Array) -> Array:
@@ -131,15 +159,15 @@ def _summed(events: Array) -> Array:
     """[1, n, h, w, c], over the time-steps."""
     if len(events) == 1:
         return events
-    total: Array = events.sum(
-        0, keepdims=True, dtype=np.float32 if events.dtype == np.float32 else np.int64
-    )
+    dtype = events.dtype if events.dtype.kind == "f" else np.int64
+    total: Array = events.sum(0, keepdims=True, dtype=dtype)
     return total
 
 
-def _pooled(x: Array, pool: SumPool) -> Array:
-    height, width, _ = pool.output_shape((x.shape[1], x.shape[2], x.shape[3]))
-    total = np.zeros((len(x), height, width, x.shape[3]), dtype=x.dtype)
+def _pooled(x: Array, pool: SumPool, scratch: Scratch) -> Array:
+    height, width, channels = pool.output_shape((x.shape[1], x.shape[2], x.shape[3]))
+    total = scratch.array("pooled", (len(x), height, width, channels), x.dtype.type)
+    total[:] = 0
     for dy in range(pool.kernel[0]):
         for dx in range(pool.kernel[1]):
             rows = slice(dy, dy + (height - 1) * pool.stride[0] + 1, pool.stride[0])
@@ -148,15 +176,17 @@ def _pooled(x: Array, pool: SumPool) -> Array:
     return total
 
 
-def _windows(x: Array, convolution: Convolution, padding: tuple[int, ...]) -> Array:
+def _windows(
+    x: Array, convolution: Convolution, padding: tuple[int, ...], scratch: Scratch
+) -> Array:
     """What each output sees: [groups, windows in raster order, kernel * inputs / groups]."""
+    dtype = x.dtype.type
     vertical, horizontal = convolution.padding
     if vertical or horizontal:
         images, height, width, channels = x.shape
-        padded = np.empty(
-            (images, height + 2 * vertical, width + 2 * horizontal, channels), dtype=x.dtype
-        )
-        padded[:] = np.array(padding, dtype=x.dtype)
+        shape = (images, height + 2 * vertical, width + 2 * horizontal, channels)
+        padded = scratch.array("padded", shape, dtype)
+        padded[:] = np.array(padding, dtype)
         padded[:, vertical : vertical + height, horizontal : horizontal + width] = x
         x = padded
     windows = sliding_window_view(x, convolution.kernel, axis=(1, 2))
@@ -164,6 +194,7 @@ def _windows(x: Array, convolution: Convolution, padding: tuple[int, ...]) -> Ar
     images, height, width, channels, *kernel = windows.shape
     groups = convolution.groups
     windows = windows.reshape(images, height, width, groups, channels // groups, *kernel)
-    return windows.transpose(3, 0, 1, 2, 5, 6, 4).reshape(
-        groups, images * height * width, math.prod(kernel) * channels // groups
-    )
+    windows = windows.transpose(3, 0, 1, 2, 5, 6, 4)
+    rows = scratch.array("windows", windows.shape, dtype)
+    np.copyto(rows, windows)
+    return rows.reshape(groups, images * height * width, math.prod(kernel) * channels // groups)

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cygnet.golden.neurons import Population
-from cygnet.golden.synapses import Synapses, state_format
+from cygnet.golden.synapses import Scratch, Synapses, state_format
 from cygnet.network import INPUT, Convolution, Network
 
 __all__ = ["Result", "run"]
@@ -77,6 +77,9 @@ def run(
     :raises ValueError: ``x`` has another shape or values out of bounds; ``steps`` is out of range
     """
     _check(network, x, steps)
+    if steps < network.steps:
+        # Fewer steps reach less far, which may be exact in a faster format.
+        network = replace(network, steps=steps)
     size = batch or _batch(network, steps)
     starts = range(0, max(len(x), 1), size)
     threads = min(len(starts), os.cpu_count() or 1)
@@ -172,6 +175,7 @@ class _Worker:
         self.network = network
         self.steps = steps
         self.synapses = synapses
+        self.scratch = Scratch()
         self.populations = [
             None
             if layer.neurons is None
@@ -198,11 +202,13 @@ class _Worker:
             population = self.populations[number]
             if population is None:
                 if record or each_step:
-                    sums = _running_sum(plan.currents(sent), steps)
+                    sums = _running_sum(plan.currents(sent, self.scratch), steps)
                 states = sums
-                logits = plan.total(sent, steps) if sums is None else sums[-1]
+                logits = plan.total(sent, steps, self.scratch) if sums is None else sums[-1]
             else:
-                sent[number], states = self._spikes(number, population, plan.currents(sent), record)
+                sent[number], states = self._spikes(
+                    number, population, plan.currents(sent, self.scratch), record
+                )
                 if number == len(self.synapses) - 1:
                     sums = _running_sum(sent[number], steps)
                     logits = sums[-1]
@@ -222,12 +228,16 @@ class _Worker:
         events = self.events[number][:, :images]
         states = np.empty(events.shape, np.int64) if record else None
         amplitude = population.neurons.amplitude
-        currents = currents.astype(population.v.dtype, copy=False)
+        currents = self.scratch.cast("currents", currents, population.v.dtype.type)
         population.begin(images)
+        scratch = None if population.v.dtype == events.dtype else np.empty_like(population.v)
         for t in range(self.steps):
+            c = events[t] if scratch is None else scratch
             # Pixels are the same at every step, and so is their current: there is only one.
             last = t == self.steps - 1 and not record
-            np.copyto(events[t], population.step(currents[t % len(currents)], last=last))
+            population.step(currents[t % len(currents)], c, last=last)
+            if scratch is not None:
+                events[t] = scratch
             if amplitude is not None:
                 events[t] *= amplitude
             if states is not None:
