@@ -13,6 +13,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from cygnet.network import InputSpec
 from cygnet.quantization import quantize
 
 STEPS = 4
-ROUNDS = 3
+ROUNDS = 5
 
 
 def images(data: Path | None) -> NDArray[np.uint8]:
@@ -62,8 +63,8 @@ def main() -> None:
     floats, doubles = single.input(x), double.input(x)
     runners: dict[str, Callable[[], object]] = {"golden": lambda: run(network, x, steps=STEPS)}
     for batch in (250, 1000, 2500):
-        runners[f"torch float32, batch {batch}"] = lambda b=batch: torch_run(single, floats, b)
-        runners[f"torch float64, batch {batch}"] = lambda b=batch: torch_run(double, doubles, b)
+        runners[f"torch float32, batch {batch}"] = partial(torch_run, single, floats, batch)
+        runners[f"torch float64, batch {batch}"] = partial(torch_run, double, doubles, batch)
     best = dict.fromkeys(runners, float("inf"))
     for _ in range(ROUNDS):
         for name, runner in runners.items():

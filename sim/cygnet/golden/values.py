@@ -80,7 +80,7 @@ def run(
     if steps < network.steps:
         # Fewer steps reach less far, which may be exact in a faster format.
         network = replace(network, steps=steps)
-    size = batch or _batch(network, steps)
+    size = batch or _batch(network, steps, len(x))
     starts = range(0, max(len(x), 1), size)
     threads = min(len(starts), os.cpu_count() or 1)
     synapses = [Synapses(network, number) for number in range(len(network.layers))]
@@ -156,8 +156,9 @@ def _check(network: Network, x: Array, steps: int) -> None:
         )
 
 
-def _batch(network: Network, steps: int) -> int:
-    """Images whose largest intermediate array takes about :data:`BATCH_BYTES`."""
+def _batch(network: Network, steps: int, images: int) -> int:
+    """Images whose largest intermediate array takes at most about :data:`BATCH_BYTES`, in batches
+    of one size that keep all cores busy to the end."""
     largest = math.prod(network.input.shape)
     for number, layer in enumerate(network.layers):
         height, width, channels = network.shape(number)
@@ -165,7 +166,10 @@ def _batch(network: Network, steps: int) -> int:
         if isinstance(layer.synapses, Convolution):
             window = max(window, math.prod(layer.synapses.kernel) * network.pooled_shape(number)[2])
         largest = max(largest, height * width * window * steps)
-    return max(1, min(MAX_BATCH, BATCH_BYTES // (4 * largest)))
+    size = max(1, min(MAX_BATCH, BATCH_BYTES // (4 * largest)))
+    cores = os.cpu_count() or 1
+    rounds = -(-images // (size * cores))
+    return max(1, -(-images // (rounds * cores))) if rounds > 1 else size
 
 
 class _Worker:
