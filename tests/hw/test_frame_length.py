@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames that are too short or too long: an error, no logits, and the next frame is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from cygnet.gateware.accelerator import Accelerator
+from cygnet.golden.values import run
+from cygnet.hardware import HardwareConfig
+from cygnet.images import memories
+from cygnet.network import Network
+from networks import dense_frames, dense_network
+from random_networks import draw
+
+
+def _dense() -> tuple[Network, HardwareConfig, np.ndarray]:
+    network = dense_network(3, (20, 9, 4))
+    frames = dense_frames(network, 4, seed=5)
+    return network, HardwareConfig.uniform(network, steps=2, lanes=4, beat=4), frames
+
+
+@pytest.mark.parametrize("drawn", [None, 1, 7, 9])
+@pytest.mark.parametrize("wrong", [-1000, -1, 1, 3])
+def test_wrong_length(drawn: int | None, wrong: int) -> None:
+    """Right, wrong, right, wrong, right: ``wrong`` beats too many, or too few (at least one)."""
+    network, hardware, frames = _dense() if drawn is None else draw(drawn)
+    beats = hardware.beats(network.input.shape)
+    words = np.zeros((len(frames), beats * hardware.beat), dtype=np.uint8)
+    words[:, : frames[0].size] = frames.reshape(len(frames), -1)
+    words = words.reshape(len(frames), beats, hardware.beat)
+    length = max(1, beats + wrong)
+    assert length != beats
+    order = [(0, beats), (1, length), (1, beats), (0, length), (0, beats)]
+    contents = {memory.name: memory.words for memory in memories(network, hardware)}
+    dut = Accelerator(network, hardware, contents)
+    logits: list[int] = []
+    errors = 0
+
+    async def source(ctx: Any) -> None:
+        for frame, sent in order:
+            for beat in range(sent):
+                data = int.from_bytes(words[frame, beat % beats].tobytes(), "little")
+                ctx.set(dut.in_data, data)
+                ctx.set(dut.in_last, beat == sent - 1)
+                ctx.set(dut.in_valid, 1)
+                while not ctx.get(dut.in_ready):
+                    await ctx.tick()
+                await ctx.tick()
+        ctx.set(dut.in_valid, 0)
+
+    async def sink(ctx: Any) -> None:
+        nonlocal errors
+        ctx.set(dut.out_ready, 1)
+        for _ in range(20_000):
+            errors += ctx.get(dut.in_error)
+            if ctx.get(dut.out_valid):
+                logits.append(ctx.get(dut.out_logit))
+            if len(logits) == 3 * network.classes and errors == 2:
+                break
+            await ctx.tick()
+        # Nothing may follow.
+        for _ in range(300):
+            await ctx.tick()
+            assert not ctx.get(dut.out_valid)
+            assert not ctx.get(dut.in_error)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink)
+    simulator.run()
+    assert errors == 2
+    golden = run(network, frames, steps=hardware.steps)
+    right = [frame for frame, sent in order if sent == beats]
+    np.testing.assert_array_equal(np.reshape(logits, (3, -1)), golden.logits[right])
