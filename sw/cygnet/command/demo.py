@@ -114,7 +114,7 @@ def trained(seed: int = 0, *, quiet: bool = False) -> nn.Module:
     from cygnet.training.loop import Progress
 
     train = digits("train")
-    recipe = Recipe(epochs=60, batch=64, learning_rate=0.1, validation=0.1, seed=seed)
+    recipe = Recipe(epochs=100, batch=32, learning_rate=0.05, validation=0.1, seed=seed)
     torch.manual_seed(seed)
     model = mlp(inputs=64, hidden=(64, 64), levels=TAU)
     with bar("training, epochs", quiet=quiet) as progress:
