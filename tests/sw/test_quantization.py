@@ -182,12 +182,31 @@ def test_mean_goes_into_the_bias_and_std_into_the_weights() -> None:
     weight, bias = (p.detach().numpy() for p in model[0].parameters())
     for o in range(3):
         scale = int(layer.neurons.reset[o]) / (threshold(model[1]) / 4)
-        moved = bias[o]
+        moved = bias[o] * scale
         for c in range(2):
-            moved -= MEAN[c] / STD[c] * weight[o, c].sum()
+            got = layer.synapses.weight[o, :, :, c]
             expected = weight[o, c] / STD[c] / 255 * scale
-            assert np.abs(layer.synapses.weight[o, :, :, c] - expected).max() <= 0.5 + 1e-9
-        assert abs(int(layer.bias[o]) - moved * scale) <= 0.5 + 1e-6
+            assert np.abs(got - expected).max() <= 0.5 + 1e-9
+            # With the rounded weights: an image that is the mean everywhere gives the bias alone.
+            moved -= int(got.sum()) * MEAN[c] * 255
+        assert abs(int(layer.bias[o]) - moved) <= 0.5 + 1e-6
+
+
+def test_an_image_of_the_mean_gives_the_bias() -> None:
+    spec = InputSpec("pixels", (6, 6, 2), scale=1 / 255, mean=(51 / 255, 102 / 255))
+    x = np.empty((1, 6, 6, 2), np.uint8)
+    x[..., 0], x[..., 1] = 51, 102
+    pooled = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(2, 3, 3, padding=1), nn.Flatten())
+    for model in (
+        nn.Sequential(nn.Flatten(), nn.Linear(72, 4)),
+        nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(18, 4)),
+        pooled,
+    ):
+        network = cygnet.convert(model, input=spec, bits=3)
+        logits = run(network, x, steps=1).logits[0] * network.logit_scale
+        bias = model[-1 if model is not pooled else 1].get_parameter("bias").detach().numpy()
+        expected = bias if model is not pooled else np.tile(bias, 9)
+        assert np.abs(logits - expected).max() <= network.logit_scale * (0.5 + 1e-6)
 
 
 def test_dense_weights_follow_the_raster() -> None:

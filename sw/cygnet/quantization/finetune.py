@@ -220,11 +220,9 @@ class QuantizedTraining(nn.Module):
         grid = scale.reshape(-1, *[1] * (weight.ndim - 1))
         assert bias is not None
         rough = torch.round(weight * unit * grid) / (unit * grid)
-        # The mean of the pixels is taken off with the weights as they were before rounding.
-        moved = bias - (weight * means).flatten(1).sum(1) if first else bias
-        rounded = torch.round(moved * scale) / scale
-        if first:
-            rounded = rounded + (rough * means).flatten(1).sum(1)
+        # What the mean of the pixels brings is rounded together with the bias.
+        mean = (rough * means).flatten(1).sum(1) if first else torch.zeros_like(bias)
+        rounded = torch.round((bias - mean) * scale) / scale + mean
         if reset is not None:
             # v(0) = K >> 1: an odd K starts half a unit below one half. The quarter takes whole
             # numbers off the ties, where rounding errors of floats would decide.

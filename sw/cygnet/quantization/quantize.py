@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ from cygnet.quantization.units import (
     Floats,
     Unit,
     input_unit,
-    mean_current,
+    mean_sum,
     place_dependent,
     pooled_shape,
     to_numpy,
@@ -59,16 +59,24 @@ class _Sums:
             largest = np.maximum(largest, np.abs(self.projection).max(axis=1))
         return np.asarray(largest)
 
-    def rounded(self, reset: NDArray[np.int64], step: Floats) -> _Sums:
-        """All of it times K / theta, rounded."""
+    def rounded(
+        self, reset: NDArray[np.int64], step: Floats, mean: Callable[[Floats], Floats]
+    ) -> _Sums:
+        """All of it times K / theta, rounded.
+
+        :param mean: what the mean of the input brings, from rounded weights. With them, what
+            rounding adds to a weight meets the distance of a pixel from the mean; with the
+            weights as they were it would meet the whole pixel.
+        """
 
         def scale(values: Floats) -> Floats:
             shape = (-1, *[1] * (values.ndim - 1))
             return integers(values, reset.reshape(shape), step.reshape(shape))
 
+        weight = scale(self.weight)
         return _Sums(
-            scale(self.weight),
-            scale(self.bias),
+            weight,
+            np.rint(self.bias * reset / step - mean(weight)),
             None if self.projection is None else scale(self.projection),
             None if self.identity is None else scale(self.identity),
         )
@@ -105,10 +113,14 @@ def quantize(
     logit_scale = 1.0
     for number, stage in enumerate(network.folded):
         width = widths[stage.name]
-        sums = _sums(stage, units, spec)
+        sums = _sums(stage, units)
         neurons = None
+
+        def mean(weight: Floats, stage: Stage = stage) -> Floats:
+            return mean_sum(spec, stage, weight) if stage.source == INPUT else np.zeros(())
+
         if network.neurons[number] is None:
-            sums, logit_scale = _output(sums, width)
+            sums, logit_scale = _output(sums, width, mean)
         else:
             neuron = network.neuron(number)
             step, enabled = layer_steps(neuron, stage)
@@ -122,7 +134,7 @@ def quantize(
             reset = layer_reset(
                 stage, sums.largest, sums.identity, largest_step, bits=width, form=threshold
             )
-            sums = sums.rounded(reset, largest_step)
+            sums = sums.rounded(reset, largest_step, mean)
             logit_scale = float(step.max())
             neurons, units[number] = layer_neurons(
                 neuron, reset, step, enabled=enabled, membrane_width=membrane_width
@@ -150,11 +162,9 @@ def bit_widths(folded: FoldedNetwork, bits: int | Mapping[str, int]) -> dict[str
     return {name: given.get(name, 8) for name in names}
 
 
-def _sums(stage: Stage, units: Mapping[int, Unit], spec: InputSpec) -> _Sums:
+def _sums(stage: Stage, units: Mapping[int, Unit]) -> _Sums:
     assert stage.synapses.bias is not None
     bias = to_numpy(stage.synapses.bias)
-    if stage.source == INPUT:
-        bias = bias - mean_current(spec, stage)
     projection = identity = None
     if stage.shortcut is not None:
         unit = units[stage.shortcut.source]
@@ -168,11 +178,12 @@ def _sums(stage: Stage, units: Mapping[int, Unit], spec: InputSpec) -> _Sums:
     return _Sums(unit_weight(stage, units[stage.source]), bias, projection, identity)
 
 
-def _output(sums: _Sums, bits: int) -> tuple[_Sums, float]:
+def _output(sums: _Sums, bits: int, mean: Callable[[Floats], Floats]) -> tuple[_Sums, float]:
     """One scale for all classes, and the float value of one integer unit."""
     peak = float(sums.largest.max())
     scale = (2 ** (bits - 1) - 1) / peak if peak > 0 else 1.0
-    return _Sums(np.rint(sums.weight * scale), np.rint(sums.bias * scale), None, None), 1 / scale
+    weight = np.rint(sums.weight * scale)
+    return _Sums(weight, np.rint(sums.bias * scale - mean(weight)), None, None), 1 / scale
 
 
 def _layer(stage: Stage, sums: _Sums, neurons: Neurons | None, spec: InputSpec, bits: int) -> Layer:

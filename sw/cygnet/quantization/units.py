@@ -19,7 +19,7 @@ __all__ = [
     "Floats",
     "Unit",
     "input_unit",
-    "mean_current",
+    "mean_sum",
     "place_dependent",
     "pooled_shape",
     "to_numpy",
@@ -92,18 +92,20 @@ def place_dependent(stage: Stage, what: str) -> ConversionError:
     )
 
 
-def mean_current(spec: InputSpec, stage: Stage) -> Floats:
-    """What the mean of the pixels takes off the current, whole windows everywhere."""
-    mean = np.array(spec.mean) / np.array(spec.std)
-    weight = to_numpy(stage.synapses.weight)
+def mean_sum(spec: InputSpec, stage: Stage, weight: Floats) -> Floats:
+    """What pixels that are all the mean bring to each channel, whole windows everywhere.
+
+    :param weight: of one unit of the input, as they will be used: rounded
+    """
+    mean = np.array(spec.mean) / spec.scale
+    if stage.pool is not None:
+        mean = mean * math.prod(pair(stage.pool.kernel_size))
     if isinstance(stage.synapses, nn.Conv2d):
         share = weight.shape[0] // stage.synapses.groups
         into = mean.reshape(stage.synapses.groups, -1).repeat(share, axis=0)
         return np.asarray((weight.sum(axis=(2, 3)) * into).sum(axis=1))
     if len(stage.incoming) == 3:
-        channels, height, width = pooled_shape(stage)
-        assert channels == len(mean)
-        return np.asarray(weight @ np.repeat(mean, height * width))
+        return np.asarray(weight @ np.repeat(mean, math.prod(pooled_shape(stage)[1:])))
     return np.asarray(weight @ _vector(mean, spec))
 
 
