@@ -18,7 +18,6 @@ from cygnet.conversion import (
     accuracy_by_step,
     baselines,
     calibrate_potentials,
-    falls,
     fold,
     logits_by_step,
     to_spiking,
@@ -245,13 +244,6 @@ def test_evaluation() -> None:
     accuracy = accuracy_by_step(got, classes)
     assert accuracy[2] == 1.0
     assert accuracy[0] == pytest.approx((whole[0].argmax(1).numpy() == classes).mean())
-
-
-def test_falls() -> None:
-    assert falls([0.9800, 0.9848, 0.9830, 0.9661, 0.9673, 0.9522]) == (2, 6)
-    assert falls([0.5, 0.6, 0.7]) is None
-    assert falls([0.5, 0.6, 0.597]) is None
-    assert falls([0.5, 0.6, 0.597], by=0.001) == (2, 3)
 
 
 def mean_outputs(network: SpikingNetwork, x: Tensor, steps: int) -> list[Tensor]:

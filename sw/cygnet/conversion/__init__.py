@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from cygnet.conversion.baselines import METHODS, Method, method
-from cygnet.conversion.evaluation import accuracy_by_step, falls, logits_by_step
+from cygnet.conversion.evaluation import accuracy_by_step, logits_by_step
 from cygnet.conversion.extraction import fold
 from cygnet.conversion.folded import FoldedNetwork, Shortcut, Stage
 from cygnet.conversion.normalization import Normalization, Threshold, observed_thresholds, to_model
@@ -25,7 +25,6 @@ __all__ = [
     "Threshold",
     "accuracy_by_step",
     "calibrate_potentials",
-    "falls",
     "fold",
     "logits_by_step",
     "method",

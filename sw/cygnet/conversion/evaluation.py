@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cygnet.conversion.spiking import SpikingNetwork
 
-__all__ = ["accuracy_by_step", "falls", "logits_by_step"]
+__all__ = ["accuracy_by_step", "logits_by_step"]
 
 Run = Callable[[SpikingNetwork, Tensor, int], Tensor]
 
@@ -54,23 +54,3 @@ def accuracy_by_step(logits: Tensor, classes: NDArray[np.int64] | Tensor) -> lis
     """
     truth = torch.as_tensor(np.asarray(classes))
     return [float(right) for right in (logits.argmax(2) == truth).double().mean(1)]
-
-
-def falls(accuracy: Sequence[float], *, by: float = 0.005) -> tuple[int, int] | None:
-    """(best T, later T) of the largest fall of accuracy with more steps; None if all are smaller.
-
-    More steps are not always better: the network tends to one with infinitely many levels, which
-    was never trained.
-
-    :param accuracy: after the steps 1, 2, ...
-    :param by: the smallest fall that counts
-    """
-    worst: tuple[float, int, int] | None = None
-    best = 0
-    for step, value in enumerate(accuracy):
-        if value > accuracy[best]:
-            best = step
-        drop = accuracy[best] - value
-        if drop >= by and (worst is None or drop > worst[0]):
-            worst = drop, best + 1, step + 1
-    return None if worst is None else worst[1:]
