@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import BufferPlan, LayerPlan, plan_layers
+from cygnet.layer_plan import LayerPlan, plan_layers
 from cygnet.network import INPUT, Convolution, Dense, Identity, Network, Projection
 from cygnet.neuron_core import rows_of
 

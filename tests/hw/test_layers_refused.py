@@ -80,10 +80,7 @@ def test_networks(network: Network, message: str) -> None:
             lambda n: HardwareConfig.uniform(n, steps=0),
             "steps must be an integer in 1..4096, not 0",
         ),
-        (
-            lambda n: HardwareConfig.uniform(n, steps=1, beat=3),
-            "beat must be a power of two, not 3",
-        ),
+        (lambda n: HardwareConfig.uniform(n, steps=1, beat=65), "beat must be an integer in 1..64"),
         (
             lambda n: HardwareConfig.uniform(n, steps=1, lanes=0),
             "lanes must be an integer in 1..512",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Const, Module, Signal, Value
 
-from cygnet.layer_plan import FRAMES, MAX_FRAMES, BufferPlan, LayerPlan, SkipPlan
+from cygnet.buffer_plan import BufferPlan, SkipPlan
+from cygnet.layer_plan import FRAMES, MAX_FRAMES, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Reader", "path_name", "readers_of"]

@@ -6,7 +6,8 @@ from __future__ import annotations
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
-from cygnet.layer_plan import BufferPlan, LayerPlan, SkipPlan
+from cygnet.buffer_plan import BufferPlan, SkipPlan
+from cygnet.layer_plan import LayerPlan
 from cygnet.network import Bounds, unsigned_width
 
 __all__ = [

@@ -9,6 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.credits import Reader
 from cygnet.gateware.drain import Drain
 from cygnet.gateware.encoder import EventEncoder, spikes_layout
@@ -19,7 +20,7 @@ from cygnet.gateware.neuron import neuron_core
 from cygnet.gateware.pool import SumPooling
 from cygnet.gateware.skip_buffer import SkipBuffer
 from cygnet.gateware.walker import Walker
-from cygnet.layer_plan import BufferPlan, LayerPlan
+from cygnet.layer_plan import LayerPlan
 from cygnet.network import Bounds, unsigned_width
 
 __all__ = ["Contents", "EncoderPath", "NeuronArray", "SynapseLayer"]

@@ -8,8 +8,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.events import row_layout, values_layout
-from cygnet.layer_plan import BufferPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["LineBuffer", "ReadSignature", "line_counter_width", "stored_layout"]

@@ -8,8 +8,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.events import row_layout, value_shape, values_layout
-from cygnet.layer_plan import BufferPlan, LayerPlan
+from cygnet.layer_plan import LayerPlan
 from cygnet.network import Bounds, unsigned_width
 
 __all__ = ["SumPooling"]

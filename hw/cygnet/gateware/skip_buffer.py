@@ -8,8 +8,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.buffer_plan import SkipPlan
 from cygnet.gateware.events import row_layout
-from cygnet.layer_plan import SkipPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["SkipBuffer", "SkipReadSignature"]

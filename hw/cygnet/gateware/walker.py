@@ -10,11 +10,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.credits import Reader
 from cygnet.gateware.events import event_layout
 from cygnet.gateware.line_buffer import ReadSignature, line_counter_width, stored_layout
 from cygnet.gateware.lookup import lookup
-from cygnet.layer_plan import BufferPlan, LayerPlan
+from cygnet.layer_plan import LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Walker"]

@@ -11,16 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cygnet.layer_plan import (
-    CREDIT,
-    FRAMES,
-    POOL,
-    UNLOAD,
-    WALKER_START,
-    BufferPlan,
-    LayerPlan,
-    SkipPlan,
-)
+from cygnet.buffer_plan import BufferPlan, SkipPlan
+from cygnet.layer_plan import CREDIT, FRAMES, POOL, UNLOAD, WALKER_START, LayerPlan
 from cygnet.network import Network
 
 __all__ = ["Recursion"]

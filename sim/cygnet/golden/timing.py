@@ -22,9 +22,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cygnet.buffer_plan import BufferPlan
 from cygnet.golden.recursion import Recursion
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import BufferPlan, LayerPlan, plan_layers
+from cygnet.layer_plan import LayerPlan, plan_layers
 from cygnet.network import INPUT, Network
 
 __all__ = ["Timing", "count_events", "lane_use", "logit_cycles", "predict"]
