@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cygnet import checks
 from cygnet.hardware import HardwareConfig
 from cygnet.network import MAX_TAU, MAX_WIDTH, Network, Neurons, Shape, signed_width, unsigned_width
 
@@ -101,13 +102,6 @@ def _fast(algorithm: str, digits: int, clamp: bool) -> Schedule:
     return Schedule(2, 2, 3, at - 1, 3, (5,), 6, 7, 8, 9, 8)
 
 
-def _integer(value: object, name: str, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be an integer in {low}..{high}, not {value!r}")
-
-
 def _choice(value: object, name: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
@@ -166,7 +160,7 @@ class NeuronCoreConfig:
 
     def __post_init__(self) -> None:
         _choice(self.kind, "neuron kind", ("gn", "if", "snm"))
-        _integer(self.tau, "tau", 1, MAX_TAU)
+        checks.integer(self.tau, "tau", 1, MAX_TAU)
         if self.kind != "gn" and self.tau != 1:
             raise ValueError(f"tau of kind {self.kind!r} must be 1, not {self.tau!r}")
         _choice(self.threshold, "threshold", ("memory", "constant", "pow2"))
@@ -177,17 +171,17 @@ class NeuronCoreConfig:
         for name in ("enables", "saturate"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be a boolean, not {getattr(self, name)!r}")
-        _integer(self.membrane_width, "membrane width", 2, MAX_WIDTH)
-        _integer(self.current_width, "current width", 1, MAX_WIDTH)
+        checks.integer(self.membrane_width, "membrane width", 2, MAX_WIDTH)
+        checks.integer(self.current_width, "current width", 1, MAX_WIDTH)
         if not self.saturate and self.current_width > self.membrane_width:
             raise ValueError(
                 f"current width must be at most the membrane's {self.membrane_width} bits "
                 f"where it does not saturate, not {self.current_width!r}"
             )
-        _integer(self.threshold_width, "threshold width", 1, self.membrane_width - 1)
-        _integer(self.channels, "channels", 1, MAX_CHANNELS)
-        _integer(self.amplitude_width, "amplitude width", 0, 8)
-        _integer(self.memory_width, "memory width", 0, 16)
+        checks.integer(self.threshold_width, "threshold width", 1, self.membrane_width - 1)
+        checks.integer(self.channels, "channels", 1, MAX_CHANNELS)
+        checks.integer(self.amplitude_width, "amplitude width", 0, 8)
+        checks.integer(self.memory_width, "memory width", 0, 16)
         if self.kind == "snm" and not self.memory_width:
             raise ValueError("memory width must be at least 1 for kind 'snm', not 0")
         for name in ("amplitude_width", "memory_width"):
@@ -198,16 +192,16 @@ class NeuronCoreConfig:
                 )
         if self.threshold != "memory":
             high = 2**self.threshold_width - 1
-            _integer(self.reset, "reset", 1, high)
-            _integer(self.fire, "fire", 1, high)
+            checks.integer(self.reset, "reset", 1, high)
+            checks.integer(self.fire, "fire", 1, high)
             half = 1 << (self.membrane_width - 1)
-            _integer(self.initial, "initial", -half, half - 1)
+            checks.integer(self.initial, "initial", -half, half - 1)
         if self.threshold == "pow2":
             if self.reset & (self.reset - 1):
                 raise ValueError(f"reset must be a power of two for pow2, not {self.reset!r}")
             if self.fire != self.reset:
                 raise ValueError(f"fire must be the reset {self.reset} for pow2, not {self.fire!r}")
-        _integer(self.depth, "depth", 1, MAX_DEPTH)
+        checks.integer(self.depth, "depth", 1, MAX_DEPTH)
         if self.depth < self.interleave:
             raise ValueError(
                 f"depth must be at least the interleave of {self.interleave}, not {self.depth!r}"
@@ -397,7 +391,7 @@ class NeuronCoreConfig:
         steps = list(steps)
         moments = list(range(len(steps)) if clocks is None else clocks)
         for (index, current, first), clock in zip(steps, moments, strict=True):
-            _integer(index, "index", 0, self.depth - 1)
+            checks.integer(index, "index", 0, self.depth - 1)
             if not -half <= current < half:
                 raise ValueError(
                     f"current must fit into {self.current_width} bits, not be {current!r}"

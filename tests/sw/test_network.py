@@ -23,7 +23,6 @@ from cygnet.network import (
     Neurons,
     Projection,
     SumPool,
-    layer_numbers,
 )
 from networks import random_mlp, random_residual
 
@@ -233,11 +232,6 @@ REFUSED: list[tuple[Callable[[], object], type[Exception], str]] = [
         ValueError,
         "layer 'first': sums must fit into 48 bits, not reach",
     ),
-    (
-        lambda: layer_numbers(network(), ["last"]),
-        ValueError,
-        "layer must be one of first, not 'last'",
-    ),
 ]
 
 
@@ -280,7 +274,6 @@ def test_shapes_and_ranges_through_a_network() -> None:
     assert net.operand(4) == Bounds(0, 6 * tau.tau)
     assert net.macs(0) == 8 * 6 * 6 * 9 * 2
     assert net.macs(3) == 4 * 4 * 7 * 5 * 2
-    assert layer_numbers(net, ["out", "stem"]) == [5, 0]
 
 
 def test_current_bounds_are_reached() -> None:
