@@ -162,9 +162,9 @@ def observed_thresholds(
             tops[number] = _Top(samples, value.shape[1:], kind, percentile)
         tops[number].add(value)
 
-    dtype = next(network.parameters()).dtype
+    parameter = next(network.parameters())
     for part in parts:
-        network.observe(to_model(part, spec, network.shape).to(dtype), see)
+        network.observe(to_model(part, spec, network.shape).to(parameter), see)
     return [
         tops[number].threshold(stage.name) if number in tops else None
         for number, stage in enumerate(network)
@@ -207,9 +207,10 @@ class _Top:
 
     def threshold(self, name: str) -> Threshold:
         assert self.top is not None
-        largest = self.top[:, 0]
-        lower = self.top[:, self.kept - 1]
-        upper = self.top[:, max(self.kept - 2, 0)]
+        top = self.top.cpu()
+        largest = top[:, 0]
+        lower = top[:, self.kept - 1]
+        upper = top[:, max(self.kept - 2, 0)]
         value = lower + self.weight * (upper - lower)
         value = torch.where(value > 0, value, largest)
         fired = value > 0
