@@ -30,6 +30,10 @@ Array = NDArray[Any]
 BATCH_BYTES = 2 << 20
 """What the largest intermediate array of a batch may take, so that it stays near the caches."""
 MAX_BATCH = 1024
+MIN_BATCH = 8
+"""Fewer images make slow products of the dense layers behind large maps."""
+MAX_BYTES = 256 << 20
+"""What the largest intermediate array may take for the sake of :data:`MIN_BATCH`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +161,8 @@ def _check(network: Network, x: Array, steps: int) -> None:
 
 
 def _batch(network: Network, steps: int, images: int) -> int:
-    """Images whose largest intermediate array takes at most about :data:`BATCH_BYTES`, in batches
-    of one size that keep all cores busy to the end."""
+    """Images whose largest intermediate array takes about :data:`BATCH_BYTES`, in batches of one
+    size that keep all cores busy to the end."""
     largest = math.prod(network.input.shape)
     for number, layer in enumerate(network.layers):
         height, width, channels = network.shape(number)
@@ -166,7 +170,8 @@ def _batch(network: Network, steps: int, images: int) -> int:
         if isinstance(layer.synapses, Convolution):
             window = max(window, math.prod(layer.synapses.kernel) * network.pooled_shape(number)[2])
         largest = max(largest, height * width * window * steps)
-    size = max(1, min(MAX_BATCH, BATCH_BYTES // (4 * largest)))
+    size = min(MAX_BATCH, BATCH_BYTES // (4 * largest))
+    size = max(1, size, min(MIN_BATCH, MAX_BYTES // (4 * largest)))
     cores = os.cpu_count() or 1
     rounds = -(-images // (size * cores))
     return max(1, -(-images // (rounds * cores))) if rounds > 1 else size
