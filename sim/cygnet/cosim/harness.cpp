@@ -13,6 +13,7 @@
 //          3 every other clock)
 // junk     1: now and then a frame of a wrong length comes before the next; it must be dropped, and
 //          in_error be high for one clock
+// mutant   number of the mutation to switch on, where the model has a port of that name
 // patience clocks without a transfer after which it gives up
 // waves, waves_first, waves_last: trace file and its range of cycles, where compiled in
 // coverage file for coverage points, where compiled in
@@ -171,6 +172,9 @@ int main(int argc, char** argv) {
 #define SHOW(cycle, half)
 #endif
 
+#ifdef MUTANT_WIDTH
+    top->mutant = number("mutant");
+#endif
     top->in_valid = 0;
     top->out_ready = 0;
     top->rst = 1;
