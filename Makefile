@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all test-gates lint bench clean help
+.PHONY: demo test test-all test-gates lint mutate bench clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,6 +28,9 @@ lint: $(READY) ## format, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+mutate: $(READY) ## faults in the netlists of the cores and the engine, and how many the checks notice
+	$(BIN)/python benchmarks/mutate.py --out docs/results/data/mutation.json
 
 bench: $(READY) ## images per second: golden model against torch, and the RTL under Verilator
 	$(BIN)/python benchmarks/golden.py

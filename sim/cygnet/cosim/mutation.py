@@ -14,16 +14,18 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cygnet.cosim import tools
-from cygnet.cosim.accelerator import Prediction, check
-from cygnet.cosim.simulator import VerilatorSimulator, recipe
+from cygnet.cosim.accelerator import Prediction
+from cygnet.cosim.simulator import SimulationResult, VerilatorSimulator, recipe
 from cygnet.cosim.stalls import Stall
 from cygnet.errors import MismatchError
 
-__all__ = ["Mutant", "killed_by", "mutants", "simulator"]
+__all__ = ["Mutant", "accelerator_checks", "checks", "killed_by", "mutants", "simulator"]
 
 WIDTH = 16
 
@@ -61,7 +63,8 @@ def mutants(
     :param verilog: of the whole design
     :param images: folder with the ``.mem`` files that it reads; they become part of the netlist
     :param parts: by name, a Yosys pattern of cell names in the flattened design and how many
-        mutants to make there, spread evenly by Yosys
+        mutants to make there, spread evenly by Yosys; those whose bit is read by nothing are left
+        out
     :param seed: of the choice
     :raises RuntimeError: Yosys fails
     """
@@ -84,11 +87,12 @@ def mutants(
         ]
         first = 1
         for number, (pattern, count) in enumerate(parts.values()):
+            more = count + count // 2
             script.append(
-                f"mutate -list {count} -seed {seed} -o list{number}.txt "
+                f"mutate -list {more} -seed {seed} -o list{number}.txt "
                 f"-ctrl mutant {WIDTH} {first} c:{pattern} t:$mem* %d"
             )
-            first += count
+            first += more
         _yosys(folder, script)
         made: list[Mutant] = []
         script = ["read_rtlil flat.il"]
@@ -98,7 +102,13 @@ def mutants(
             made += [_mutant(line, part) for line in lines]
         script += ["opt_clean", "write_verilog -noattr mutants.v"]
         _yosys(folder, script)
-        return (folder / "mutants.v").read_text(), made
+        text = (folder / "mutants.v").read_text()
+    # Where nothing reads the changed bit, Yosys takes the fault out again: it is none.
+    there = {int(value, 16) for value in re.findall(rf"== {WIDTH}'h([0-9a-f]+);", text)}
+    chosen = []
+    for part, (_, count) in parts.items():
+        chosen += [one for one in made if one.part == part and one.number in there][:count]
+    return text, chosen
 
 
 def _yosys(folder: Path, script: list[str]) -> None:
@@ -146,49 +156,87 @@ def simulator(
     )
 
 
-def killed_by(compiled: VerilatorSimulator, prediction: Prediction, number: int) -> str:
-    """Name of the first check that notices mutant ``number``; empty where none does.
+Check = Callable[[int], bool]
+"""Given the number of a mutant: does everything come out as predicted?"""
 
-    The checks are those of any accelerator: values and cycles back to back, and of single frames;
-    values with stalls on both streams, and with frames of a wrong length between.
-    """
-    options = (f"mutant={number}", "patience=3000")
 
-    def values(**how: object) -> Callable[[], None]:
-        def run() -> None:
-            result = compiled.run(
-                prediction.frames,
-                back_to_back=True,
-                options=(*options, *(("junk=1",) if how.get("junk") else ())),
-                source=Stall("bursty", 6),
-                sink=Stall("bursty", 40) if how.get("slow") else Stall("one-in", 3),
-                seed=7,
-            )
-            if not (
-                np.array_equal(result.logits, prediction.logits)
-                and np.array_equal(result.labels, prediction.labels)
-            ):
-                raise MismatchError("values differ")
-
-        return run
-
-    def cycles(back_to_back: bool) -> Callable[[], None]:
-        def run() -> None:
-            result = compiled.run(prediction.frames, back_to_back=back_to_back, options=options)
-            check(prediction, result, back_to_back=back_to_back)
-
-        return run
-
-    checks: dict[str, Callable[[], None]] = {
-        "back to back": cycles(True),
-        "single frames": cycles(False),
-        "stalls": values(),
-        "slow sink": values(slow=True),
-        "frames of a wrong length": values(junk=True),
-    }
-    for name, run in checks.items():
+def killed_by(checks: Mapping[str, Check], number: int) -> str:
+    """Name of the first check that notices mutant ``number``; empty where none does."""
+    for name, passes in checks.items():
         try:
-            run()
+            if not passes(number):
+                return name
         except MismatchError:
             return name
     return ""
+
+
+def checks(
+    compiled: VerilatorSimulator,
+    frames: NDArray[np.uint8],
+    logits: NDArray[np.int64],
+    clocks: Callable[[bool], NDArray[np.int64]],
+    *,
+    junk: bool,
+) -> dict[str, Check]:
+    """Those of any module with one stream in and one out: values and cycles back to back, and of
+    single frames; values with stalls on both streams, and with frames of a wrong length between.
+
+    :param logits: int64[n, classes], predicted
+    :param clocks: given whether frames come back to back, the predicted cycle of each frame's last
+        logit, from the first beat of the first frame or of its own
+    :param junk: the module drops frames of a wrong length
+    """
+
+    def run(number: int, *options: str, **how: Any) -> SimulationResult | None:
+        result = compiled.run(
+            frames, options=(f"mutant={number}", "patience=3000", *options), **how
+        )
+        return result if np.array_equal(result.logits, logits) else None
+
+    def free(back_to_back: bool) -> Check:
+        expected = clocks(back_to_back)
+
+        def passes(number: int) -> bool:
+            result = run(number, back_to_back=back_to_back)
+            if result is None:
+                return False
+            taken = result.finished - result.accepted[0] if back_to_back else result.latency
+            return np.array_equal(taken, expected)
+
+        return passes
+
+    def stalled(source: str, sink: str, *options: str) -> Check:
+        how = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
+        return lambda number: run(number, *options, back_to_back=True, **how) is not None
+
+    found = {
+        "back to back": free(True),
+        "single frames": free(False),
+        "stalls": stalled("bursty-6", "one-in-3"),
+        "slow sink": stalled("none", "bursty-40"),
+        "slow source": stalled("bursty-40", "none"),
+    }
+    if junk:
+        found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1")
+    return found
+
+
+def accelerator_checks(compiled: VerilatorSimulator, prediction: Prediction) -> dict[str, Check]:
+    """:func:`checks` of a whole accelerator, labels included."""
+
+    def clocks(back_to_back: bool) -> NDArray[np.int64]:
+        found = prediction.timing(0, len(prediction.frames), back_to_back=back_to_back)
+        return found.finished if back_to_back else found.latency
+
+    found = checks(compiled, prediction.frames, prediction.logits, clocks, junk=True)
+
+    def labels(number: int) -> bool:
+        result = compiled.run(
+            prediction.frames,
+            back_to_back=True,
+            options=(f"mutant={number}", "patience=3000"),
+        )
+        return np.array_equal(result.labels, prediction.labels)
+
+    return {**found, "labels": labels}

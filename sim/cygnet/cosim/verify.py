@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cygnet.cosim.accelerator import Prediction
+from cygnet.cosim.resume import Resumable
 from cygnet.cosim.simulator import Progress, VerilatorSimulator
 from cygnet.files import write_text
 from cygnet.gateware.verilog import generate, top_name
@@ -65,7 +66,10 @@ class Verification:
 
 
 def verify(
-    compiled: VerilatorSimulator, prediction: Prediction, *, progress: Progress | None = None
+    compiled: VerilatorSimulator | Resumable,
+    prediction: Prediction,
+    *,
+    progress: Progress | None = None,
 ) -> Verification:
     """Send every frame through the RTL twice: each from an idle pipeline, and all back to back.
 

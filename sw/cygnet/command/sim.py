@@ -49,7 +49,13 @@ def sim(
     limit: Limit = None,
     workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to keep Verilog and images in.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder to keep Verilog, images and results in; a run that was interrupted "
+            "goes on there.",
+        ),
     ] = None,
     waves: Annotated[
         Path | None,
@@ -69,6 +75,7 @@ def sim(
     Example: cygnet sim mnist.cyg --data mnist.npz --steps 1 --lanes 16 --beat 8
     """
     from cygnet.cosim.accelerator import predict
+    from cygnet.cosim.resume import Resumable
     from cygnet.cosim.simulator import VerilatorSimulator
     from cygnet.cosim.verify import verify, write_accelerator
     from cygnet.gateware.verilog import top_name
@@ -100,7 +107,8 @@ def sim(
             with bar(f"T = {t}: golden model", quiet=as_json) as progress:
                 prediction = predict(loaded, config, x, progress=progress)
             with bar(f"T = {t}: RTL", quiet=as_json) as progress:
-                found[t] = verify(compiled, prediction, progress=progress)
+                kept = compiled if out is None else Resumable(compiled, folder / "parts")
+                found[t] = verify(kept, prediction, progress=progress)
             if waves is not None:
                 from cygnet.cosim.waves import record
 

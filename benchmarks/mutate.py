@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutants of each core and of the engine, and how many of them the checks notice.
+
+Example: python benchmarks/mutate.py --count 300 --out docs/results/data/mutation.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from cygnet.cosim import accelerator
+from cygnet.cosim.core_frames import TOP, core_frames
+from cygnet.cosim.mutation import (
+    Check,
+    Mutant,
+    accelerator_checks,
+    checks,
+    killed_by,
+    mutants,
+    simulator,
+)
+from cygnet.errors import CygnetError
+from cygnet.files import write_text
+from cygnet.gateware.verilog import generate, top_name
+from cygnet.hardware import HardwareConfig
+from cygnet.image_files import write_images
+from cygnet.network import Dense, InputSpec, Layer, Network, Neurons
+from cygnet.neuron_core import NeuronCoreConfig
+
+CHANNELS = 16
+FRAMES = 800
+SEED = 1
+
+Found = tuple[list[Mutant], Mapping[str, Check]]
+
+
+def core(
+    kind: Literal["gn", "if", "snm"], variant: Literal["fast", "small"], count: int, folder: Path
+) -> Found:
+    """A core alone; its membrane is as wide as all steps of the largest currents need."""
+    rng = np.random.default_rng(SEED)
+    reset = rng.integers(1, 2**9, CHANNELS)
+    snm = kind == "snm"
+    neurons = Neurons(
+        kind,
+        reset,
+        reset,
+        np.zeros_like(reset) if snm else reset >> 1,
+        np.ones(CHANNELS),
+        tau=4 if kind == "gn" else 1,
+    )
+    config = NeuronCoreConfig(
+        kind=kind,
+        tau=neurons.tau,
+        membrane_width=16 if snm else 15,
+        current_width=13,
+        threshold_width=9,
+        depth=CHANNELS,
+        channels=CHANNELS,
+        memory_width=3 if snm else 0,
+        initial_level="zero" if snm else "half",
+        variant=variant,
+    )
+    # What a signed neuron remembers takes longer to show.
+    steps, frames = (4, 600) if snm else (3, 150)
+    made = core_frames(config, neurons, steps=steps, count=frames, seed=SEED)
+    netlist, listed = mutants(
+        made.verilog, top=TOP, images=folder, parts={"core": ("*dut*", count)}, seed=SEED
+    )
+    compiled = simulator(netlist, top=TOP, classes=made.logits.shape[1], folder=folder)
+    return listed, checks(compiled, made.frames, made.logits, made.clocks, junk=False)
+
+
+def engine(layer: str, count: int, folder: Path) -> Found:
+    """The engine of one layer inside an accelerator: the first reads pixels, the second spikes."""
+    network = _network()
+    hardware = HardwareConfig.uniform(network, steps=3, lanes=2, beat=2)
+    write_images(network, hardware, folder)
+    rng = np.random.default_rng(SEED)
+    x = rng.integers(0, 256, (FRAMES, *network.input.shape))
+    x[rng.random(x.shape) < 0.2] = 255
+    x[rng.random(x.shape) < rng.random((FRAMES, 1, 1, 1))] = 0
+    prediction = accelerator.predict(network, hardware, x.astype(np.uint8))
+    top = top_name(network)
+    netlist, listed = mutants(
+        generate(network, hardware),
+        top=top,
+        images=folder,
+        parts={"engine": (f"*{layer}.*engine*", count)},
+        seed=SEED,
+    )
+    compiled = simulator(netlist, top=top, classes=network.classes, folder=folder)
+    return listed, accelerator_checks(compiled, prediction)
+
+
+def _network() -> Network:
+    """Small, with weights of both extremes, so that sums reach their bounds."""
+    rng = np.random.default_rng(SEED)
+    layers = []
+    for number, (inputs, outputs) in enumerate(itertools.pairwise((10, 7, 6, 3))):
+        weight = rng.integers(-7, 8, (outputs, inputs))
+        weight[0], weight[1] = 7, -7
+        spread = 7 * inputs * (255 if number == 0 else 4)
+        reset = rng.integers(1, max(2, spread // 10), outputs)
+        neurons = Neurons("gn", reset, reset, reset >> 1, np.ones(outputs), tau=4)
+        bias = rng.integers(-spread // 8, spread // 8 + 1, outputs)
+        layers.append(
+            Layer(
+                f"layer{number + 1}",
+                Dense(weight, 4),
+                bias,
+                neurons if number < 2 else None,
+                number - 1,
+            )
+        )
+    return Network("mutated", InputSpec("pixels", (1, 1, 10)), tuple(layers), 3)
+
+
+def suites(count: int, folder: Path) -> Iterator[tuple[str, Found]]:
+    """Each design with its mutants, made when it is asked for."""
+    yield "GN core, fast", core("gn", "fast", count, folder)
+    yield "GN core, small", core("gn", "small", count, folder)
+    yield "IF core, fast", core("if", "fast", count, folder)
+    yield "SNM core, fast", core("snm", "fast", count, folder)
+    yield "engine on pixels", engine("layer1", count, folder)
+    yield "engine on spikes", engine("layer2", count, folder)
+
+
+def main() -> None:
+    """Print a row per design and write survivors to ``--out``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=300, help="mutants of each design")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    options = parser.parse_args()
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
+        for name, (listed, every) in suites(options.count, Path(scratch)):
+            began = time.perf_counter()
+            if noticed := killed_by(every, 0):
+                sys.exit(f"{name}: the netlist without a mutation fails {noticed!r}")
+            by: Counter[str] = Counter()
+            survivors = []
+            for mutant in listed:
+                by[killer := killed_by(every, mutant.number)] += 1
+                if not killer:
+                    survivors.append(mutant)
+            killed = len(listed) - len(survivors)
+            results.append(
+                {
+                    "design": name,
+                    "mutants": len(listed),
+                    "killed": killed,
+                    "by": {key: value for key, value in by.items() if key},
+                    "survivors": [asdict(mutant) for mutant in survivors],
+                }
+            )
+            seconds = time.perf_counter() - began
+            share = 100 * killed / len(listed)
+            print(f"{name}: {killed} of {len(listed)} killed ({share:.1f} %), {seconds:.0f} s")
+            for mutant in survivors:
+                place = mutant.wire or mutant.cell
+                print(f"  {mutant.number} {mutant.mode} {mutant.port} {place}")
+            sys.stdout.flush()
+    if options.out is not None:
+        found = {"seed": SEED, "count": options.count, "results": results}
+        write_text(options.out, json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CygnetError as error:
+        sys.exit(f"benchmarks/mutate.py: {error}")
