@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +158,10 @@ def draw_hardware(rng: Generator, network: Network) -> HardwareConfig:
         many = cores if number < len(network.layers) - 1 and cores <= channels else 1
         lanes = many * int(rng.integers(1, channels // many + 1))
         layers.append(LayerHardware(lanes, str(rng.choice(["fast", "small"])), many))  # type: ignore[arg-type]
+    arithmetic = rng.choice(["lut", "dsp"], len(layers))
+    layers = [
+        replace(layer, arithmetic=str(kind)) for layer, kind in zip(layers, arithmetic, strict=True)
+    ]
     beat = 2 ** int(rng.integers(0, 4))
     if isinstance(network.layers[0].synapses, Convolution):
         beat = network.input.shape[2]

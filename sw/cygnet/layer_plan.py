@@ -11,6 +11,7 @@ has one. It reads the events of a window out of a line buffer, once for each *ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ ADDRESS = 1
 """Event to weight address."""
 READ = 2
 """Weight address to weights, with the memory's output register."""
+MULTIPLY = 2
+"""Weights to products in multiplier blocks."""
 ACCUMULATE = 1
 """Product to accumulator."""
 UNLOAD = 1
@@ -82,6 +85,7 @@ class LayerPlan:
     :param current: range of the sum with both; for the last layer of all steps together
     :param core: one neuron core; None in the last layer
     :param rows_per_pixel: the parameters differ from pixel to pixel
+    :param arithmetic: ``"lut"`` or ``"dsp"``, of the engine's products
     """
 
     layer: Layer
@@ -101,6 +105,7 @@ class LayerPlan:
     current: Bounds
     core: NeuronCoreConfig | None
     rows_per_pixel: bool
+    arithmetic: Literal["lut", "dsp"]
 
     @property
     def name(self) -> str:
@@ -187,7 +192,7 @@ class LayerPlan:
     @property
     def product_latency(self) -> int:
         """Clocks of the engine's products."""
-        return product_latency(self.value)
+        return MULTIPLY if self.arithmetic == "dsp" else product_latency(self.value)
 
     @property
     def skip_latency(self) -> int:
@@ -290,6 +295,7 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         current=current,
         core=core,
         rows_per_pixel=per_pixel,
+        arithmetic=choice.arithmetic,
     )
 
 

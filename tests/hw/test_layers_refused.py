@@ -111,6 +111,11 @@ def test_beat_of_a_convolution_is_a_pixel() -> None:
         plan_layers(network, HardwareConfig.uniform(network, steps=1, beat=8))
 
 
+def test_arithmetic() -> None:
+    with pytest.raises(ValueError, match=r"^arithmetic must be 'lut' or 'dsp', not 'alu'$"):
+        LayerHardware(6, arithmetic="alu")  # type: ignore[arg-type]
+
+
 def test_cores() -> None:
     with pytest.raises(ValueError, match=r"^cores must be a divisor of the 6 lanes, not 4$"):
         LayerHardware(6, cores=4)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.events import event_layout, sums_layout
-from cygnet.gateware.products import ShiftAddProduct
+from cygnet.gateware.products import ShiftAddProduct, multiply
 from cygnet.layer_plan import ADDRESS, READ, LayerPlan
 
 __all__ = ["SynapseEngine"]
@@ -82,10 +82,9 @@ class SynapseEngine(wiring.Component):
                 flag = delayed_flag  # noqa: PLW2901
             flags[name] = flag
 
-        for column in range(plan.columns):
-            for lane in range(plan.lanes):
-                name = f"product_{column}_{lane}"
-                product = ShiftAddProduct(weight_row[lane], values[column]).build(m, name)
+        for lane in range(plan.lanes):
+            products = self._products(m, lane, weight_row[lane], values)
+            for column, product in enumerate(products):
                 total = Signal(signed(plan.accumulator_width), name=f"sum_{column}_{lane}")
                 with m.If(flags["valid"]):
                     with m.If(flags["first"]):
@@ -96,3 +95,13 @@ class SynapseEngine(wiring.Component):
 
         m.d.sync += [self.o.valid.eq(flags["last"]), self.o.payload.end.eq(flags["end"])]
         return m
+
+    def _products(self, m: Module, lane: int, weight: Value, values: data.View) -> list[Signal]:
+        """One for each column."""
+        columns = [values[column] for column in range(self._plan.columns)]
+        if self._plan.arithmetic == "dsp":
+            return multiply(m, weight, columns, f"product_{lane}")
+        return [
+            ShiftAddProduct(weight, value).build(m, f"product_{column}_{lane}")
+            for column, value in enumerate(columns)
+        ]

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weight times value, in lookup tables: a masked shift for each bit of the value, summed."""
+"""Weight times value: in lookup tables, as masked shifts, or in multiplier blocks."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
+from collections.abc import Sequence
 
-__all__ = ["ShiftAddProduct"]
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+
+__all__ = ["OPERAND", "ShiftAddProduct", "multiply"]
+
+OPERAND = 18
+"""Bits of a multiplier block's operand, signed (ECP5, iCE40 at 16, Xilinx 7 has more)."""
 
 
 class ShiftAddProduct:
@@ -50,3 +55,39 @@ class ShiftAddProduct:
             if len(terms) == 1:
                 m.d.comb += self.product.eq(terms[0])
                 return self.product
+
+
+def multiply(m: Module, weight: Value, values: Sequence[Value], name: str) -> list[Signal]:
+    """Products by ``*``, which synthesis puts into multiplier blocks, two clocks later.
+
+    Two values share a multiplication where they fit into its operand side by side: with v bits
+    each and w of the weight, (v1 << (w + v) | v0) * weight holds both products, the upper one less
+    by the sign of the lower.
+
+    :param values: all of one shape
+    """
+    width = len(values[0])
+    low = weight.shape().width + width
+    pack = not values[0].shape().signed and low + width + 1 <= OPERAND
+    products = []
+    step = 2 if pack else 1
+    for first in range(0, len(values), step):
+        together = values[first : first + step]
+        operand = (
+            together[0]
+            if len(together) == 1
+            else Cat(together[0], Const(0, low - width), together[1])
+        )
+        full = weight * operand
+        raw = Signal(full.shape(), name=f"{name}_raw_{first}")
+        m.d.sync += raw.eq(full)
+        for number in range(len(together)):
+            product = Signal(signed(low), name=f"{name}_{first + number}")
+            if len(together) == 1:
+                m.d.sync += product.eq(raw)
+            elif number == 0:
+                m.d.sync += product.eq(raw[:low])
+            else:
+                m.d.sync += product.eq(raw[low:] + raw[low - 1])
+            products.append(product)
+    return products

@@ -68,6 +68,13 @@ Beat = Annotated[
         show_default=False,
     ),
 ]
+Arithmetic = Annotated[
+    str,
+    typer.Option(
+        help="Products in lookup tables or multiplier blocks, lut or dsp: one, or one for each "
+        "layer (dsp,lut,lut)."
+    ),
+]
 Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
 ]
@@ -155,8 +162,10 @@ def hardware(
     beat: int | None = None,
     neuron: str = "fast",
     cores: str = "1",
+    arithmetic: str = "lut",
 ) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``."""
+    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores`` and
+    ``--arithmetic``."""
     core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
     one_of(neuron, "--neuron-core", ("fast", "small"))
     count = len(network.layers)
@@ -168,6 +177,14 @@ def hardware(
                 f"{option}: {by_option[option]!r} must be one number, or one for each of the "
                 f"{count} layers"
             )
+    kinds = arithmetic.split(",")
+    for kind in kinds:
+        one_of(kind, "--arithmetic", ("lut", "dsp"))
+    if len(kinds) not in (1, count):
+        raise CygnetError(
+            f"--arithmetic: {arithmetic!r} must be lut or dsp, or one for each of the "
+            f"{count} layers"
+        )
     try:
         config = HardwareConfig.uniform(
             network,
@@ -183,6 +200,10 @@ def hardware(
         if len(numbers["--cores"]) > 1:
             each = zip(layers, numbers["--cores"], strict=True)
             layers = [replace(layer, cores=number) for layer, number in each]
+        layers = [
+            replace(layer, arithmetic="dsp" if kinds[number % len(kinds)] == "dsp" else "lut")
+            for number, layer in enumerate(layers)
+        ]
         config = replace(config, layers=tuple(layers))
         config.check(network)
     except (TypeError, ValueError) as error:

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from cygnet.command.common import AsJson, Beat, Cores, Lanes, NeuronCore, hardware, print_json, show
+from cygnet.command.common import (
+    Arithmetic,
+    AsJson,
+    Beat,
+    Cores,
+    Lanes,
+    NeuronCore,
+    hardware,
+    print_json,
+    show,
+)
 from cygnet.image_files import MANIFEST, write_images
 from cygnet.network_file import load
 
@@ -23,6 +33,7 @@ def image(
     beat: Beat = None,
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
+    arithmetic: Arithmetic = "lut",
     as_json: AsJson = False,
 ) -> None:
     """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
@@ -33,7 +44,15 @@ def image(
     Example: cygnet image mnist.cyg --steps 1 --lanes 16 -o build/mnist
     """
     loaded = load(network)
-    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores)
+    config = hardware(
+        loaded,
+        steps=steps,
+        lanes=lanes,
+        beat=beat,
+        neuron=neuron_core,
+        cores=cores,
+        arithmetic=arithmetic,
+    )
     manifest = write_images(loaded, config, out)
     if as_json:
         print_json(manifest)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cygnet.command.common import (
+    Arithmetic,
     AsJson,
     Beat,
     Cores,
@@ -46,6 +47,7 @@ def sim(
     beat: Beat = None,
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
+    arithmetic: Arithmetic = "lut",
     limit: Limit = None,
     workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
     out: Annotated[
@@ -92,7 +94,13 @@ def sim(
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         for t in chosen:
             config = hardware(
-                loaded, steps=t, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores
+                loaded,
+                steps=t,
+                lanes=lanes,
+                beat=beat,
+                neuron=neuron_core,
+                cores=cores,
+                arithmetic=arithmetic,
             )
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)

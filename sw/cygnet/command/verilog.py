@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from cygnet.command.common import AsJson, Beat, Cores, Lanes, NeuronCore, hardware, print_json
+from cygnet.command.common import (
+    Arithmetic,
+    AsJson,
+    Beat,
+    Cores,
+    Lanes,
+    NeuronCore,
+    hardware,
+    print_json,
+)
 from cygnet.errors import MismatchError
 from cygnet.files import write_text
 from cygnet.network_file import load
@@ -25,6 +34,7 @@ def verilog(
     beat: Beat = None,
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
+    arithmetic: Arithmetic = "lut",
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +45,15 @@ def verilog(
     from cygnet.gateware.verilog import generate, top_name
 
     loaded = load(network)
-    config = hardware(loaded, steps=steps, lanes=lanes, beat=beat, neuron=neuron_core, cores=cores)
+    config = hardware(
+        loaded,
+        steps=steps,
+        lanes=lanes,
+        beat=beat,
+        neuron=neuron_core,
+        cores=cores,
+        arithmetic=arithmetic,
+    )
     text = generate(loaded, config)
     top = top_name(loaded)
     path = out / f"{top}.v"
