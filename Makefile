@@ -15,6 +15,9 @@ help: ## this list
 demo: $(READY) ## train, convert, simulate and compare; leaves everything in build/demo
 	$(BIN)/cygnet demo
 
+# As many processes as cores: a process needs no threads of its own.
+test test-all: export OMP_NUM_THREADS := 1
+
 test: $(READY) ## the tests, under 10 minutes on two cores
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
