@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import random_networks
 from cygnet.cosim import accelerator
 from cygnet.cosim.accelerator import Prediction
 from cygnet.cosim.bench import CaseReport, run_job, simulators
@@ -152,6 +153,16 @@ def test_frames_of_a_wrong_length_are_dropped(stall: Stall, tmp_path: Path) -> N
     )
     assert np.array_equal(result.logits, found.logits)
     assert np.array_equal(result.labels, found.labels)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_harness_on_convolutions(seed: int, tmp_path: Path) -> None:
+    network, hardware, x = random_networks.draw(seed)
+    found = accelerator.predict(network, hardware, x)
+    images = write_images(tmp_path, network, hardware)
+    compiled = accelerator.simulator(network, hardware, images)
+    for back_to_back in (True, False):
+        accelerator.run_and_check(compiled, found, back_to_back=back_to_back)
 
 
 def test_harness_catches(tmp_path: Path) -> None:
