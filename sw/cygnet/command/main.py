@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``cygnet``: exit code 0, 1 (a mismatch or a failed check) or 2 (bad input)."""
+"""The command ``cygnet``: exit code 0, 1 (a mismatch or a failed check), 2 (bad input) or 130."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import typer
 
@@ -31,6 +32,11 @@ torch alone takes longer to import than most commands to run."""
 
 _MODULES = {"eval": "evaluate"}
 _TRACEBACK = "CYGNET_TRACEBACK"
+_USAGE: Any = typer.BadParameter.__bases__[0]
+"""The base of all errors of usage, which typer does not name."""
+INTERRUPTED = 130
+"""What a shell gives a program that was stopped by Ctrl-C."""
+_INTERRUPTED = "interrupted; what was written is whole"
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
@@ -39,7 +45,6 @@ def app(arguments: Sequence[str]) -> typer.Typer:
         name="cygnet",
         help="From a trained torch network to a spiking FPGA accelerator, bit for bit.\n\n"
         "Example: cygnet demo",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -58,18 +63,23 @@ def app(arguments: Sequence[str]) -> typer.Typer:
 
 
 def _whole(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version and leave."),
 ) -> None:
     if version:
         typer.echo(f"cygnet {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+    else:
+        return
+    raise typer.Exit
 
 
 def _unused() -> None:
     raise AssertionError("only the command that was named is ever called")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and leave with its exit code.
 
     What goes wrong is told in one sentence on the error stream; with CYGNET_TRACEBACK set, with
@@ -77,7 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(given)(given, prog_name="cygnet")
+        code = app(given)(given, prog_name="cygnet", standalone_mode=False)
+    except _USAGE as error:
+        context = getattr(error, "ctx", None)
+        named = "cygnet" if context is None else context.command_path
+        message = " ".join(error.format_message().split()).rstrip(".")
+        _leave(2, f"{message}; see '{named} --help'")
+    except (typer.Abort, KeyboardInterrupt):
+        _leave(INTERRUPTED, _INTERRUPTED)
     except MismatchError as error:
         _leave(1, str(error))
     except CygnetError as error:
@@ -85,9 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _leave(1, f"a fault in Cygnet: {text} (set {_TRACEBACK}=1 to see where, and report it)")
+    if code == INTERRUPTED:
+        _leave(INTERRUPTED, _INTERRUPTED)
+    sys.exit(code or 0)
 
 
-def _leave(code: int, sentence: str) -> None:
+def _leave(code: int, sentence: str) -> NoReturn:
     if os.environ.get(_TRACEBACK):
         import traceback
 

@@ -51,6 +51,36 @@ def test_version(call: Call) -> None:
     assert call("--version").out == f"cygnet {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("eval",), "cygnet: Missing argument 'NETWORK'; see 'cygnet eval --help'\n"),
+        (("eval", "x", "--nope"), "cygnet: No such option: --nope; see 'cygnet eval --help'\n"),
+    ],
+)
+def test_usage_is_told_in_one_sentence(
+    call: Call, arguments: tuple[str, ...], sentence: str
+) -> None:
+    outcome = call(*arguments)
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", sentence)
+
+
+def test_no_command_shows_help(call: Call) -> None:
+    outcome = call()
+    assert outcome.code == 0
+    assert "Commands:" in outcome.out
+
+
+def test_interrupted(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cygnet.network_file.read_bytes", interrupt)
+    outcome = call("eval", "x.cyg", "--data", "digits")
+    assert outcome.code == 130
+    assert outcome.err == "cygnet: interrupted; what was written is whole\n"
+
+
 def test_unknown_command(call: Call) -> None:
     outcome = call("fly")
     assert outcome.code == 2
