@@ -21,7 +21,7 @@ from cygnet.errors import MismatchError
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.images import memories
-from cygnet.network import Network
+from cygnet.network import Dense, Network
 from networks import dense_frames, dense_network
 
 Small = tuple[Network, HardwareConfig]
@@ -153,6 +153,33 @@ def test_frames_of_a_wrong_length_are_dropped(stall: Stall, tmp_path: Path) -> N
     )
     assert np.array_equal(result.logits, found.logits)
     assert np.array_equal(result.labels, found.labels)
+
+
+def _shuffled(network: Network) -> Network:
+    """Other weights with the same widths: the classes in another order, inputs of a layer too."""
+    first, middle, last = network.layers
+    weight = first.synapses.weight[:, ::-1]
+    first = dataclasses.replace(first, synapses=Dense(weight, first.synapses.bits))
+    weight = last.synapses.weight[::-1]
+    last = dataclasses.replace(
+        last, synapses=Dense(weight, last.synapses.bits), bias=last.bias[::-1]
+    )
+    return dataclasses.replace(network, layers=(first, middle, last))
+
+
+def test_a_new_image_needs_no_new_verilog(tmp_path: Path) -> None:
+    network, hardware = gn()
+    other = _shuffled(network)
+    assert other != network
+    texts = [generate(each, hardware).replace(each.digest, "checksum") for each in (network, other)]
+    assert texts[0] == texts[1]
+    found = accelerator.predict(other, hardware, dense_frames(other, 20, seed=61))
+    assert not np.array_equal(
+        found.logits, accelerator.predict(network, hardware, found.frames).logits
+    )
+    compiled = accelerator.simulator(network, hardware, write_images(tmp_path, other, hardware))
+    result = compiled.run(found.frames, back_to_back=True)
+    accelerator.check(found, result, back_to_back=True)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
