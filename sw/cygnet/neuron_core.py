@@ -75,16 +75,17 @@ SEARCHABLE = (1, 2, 3, 4, 7, 8, 15, 16)
 
 
 def _small(algorithm: str, digits: int, block: bool) -> Schedule:
-    """As few registers as leave two additions in a row in each stage."""
+    """Two additions in a row in each stage; the last, with the way into the memory, has its own."""
     state = 1 if block else 2
     if algorithm == "shift":
         return Schedule(2, 1, 1 + block, 1 + block, 1, (2 + block,), *(2 + block,) * 5)
     if algorithm == "search":
         compare = tuple(3 + digit // 2 for digit in range(digits))
-        reset = 3 + digits // 2
+        reset = 3 + (digits + 1) // 2
         output = compare[-1] + 1
         return Schedule(2, state, 2, 2, 2, compare, output, reset, reset, reset, output)
-    return Schedule(2, state, 2, 2, 2, (3,), 3, 4, 4, 4, 4)
+    encode = 4 if algorithm == "signed" else 3
+    return Schedule(2, state, 2, 2, 2, (3,), encode, 4, 4, 4, 4)
 
 
 def _fast(algorithm: str, digits: int, clamp: bool) -> Schedule:
@@ -98,7 +99,7 @@ def _fast(algorithm: str, digits: int, clamp: bool) -> Schedule:
         end = at + digits
         return Schedule(2, 2, 3, at - 1, 3, compare, end, end, end, end + 1, end + 1)
     if algorithm == "signed":
-        return Schedule(2, 2, 3, at - 1, 3, (at,), at + 1, at + 1, at + 2, at + 3, at + 2)
+        return Schedule(2, 2, 3, at - 1, 3, (at,), at + 2, at + 2, at + 3, at + 4, at + 3)
     return Schedule(2, 2, 3, at - 1, 3, (5,), 6, 7, 8, 9, 8)
 
 

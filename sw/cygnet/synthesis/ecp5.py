@@ -26,6 +26,7 @@ from cygnet.synthesis.netlist import Bit, Netlist
 __all__ = ["absorb_registers", "fold_tables"]
 
 _PINS = "ABCD"
+WIDE = 36
 
 
 @dataclass(frozen=True)
@@ -197,18 +198,23 @@ def absorb_registers(netlist: Netlist) -> int:
     """Move registers that alone read a block RAM's port into it; returns how many bits went.
 
     A port is changed where every bit that is read goes to one flip-flop without reset, all of
-    them on the port's clock and with one clock enable.
+    them on the port's clock and with one clock enable. A memory 36 bits wide reads through both
+    ports' pins, at port B's clock.
     """
     absorbed = 0
     for memory in netlist.of_type("DP16KD"):
-        for port in "AB":
-            registers = _registers(netlist, memory, port)
+        parameters = netlist.cells[memory]["parameters"]
+        wide = _init(parameters["DATA_WIDTH_B"]) == WIDE
+        for ports in ("AB",) if wide else ("A", "B"):
+            if any(parameters.get(f"REGMODE_{port}", "NOREG") != "NOREG" for port in ports):
+                continue
+            registers = _registers(netlist, memory, ports)
             if not registers:
                 continue
-            cell = netlist.cells[memory]
-            cell["parameters"][f"REGMODE_{port}"] = "OUTREG"
             enable = _enable(netlist, registers[0][1])
-            netlist.connect(memory, f"OCE{port}", enable)
+            for port in ports:
+                parameters[f"REGMODE_{port}"] = "OUTREG"
+                netlist.connect(memory, f"OCE{port}", enable)
             for pin, register in registers:
                 output = netlist.bit(register, "Q")
                 netlist.remove(register)
@@ -222,34 +228,29 @@ def _enable(netlist: Netlist, register: str) -> Bit:
     return "1" if mode == "1" else netlist.bit(register, "CE")
 
 
-def _registers(netlist: Netlist, memory: str, port: str) -> list[tuple[str, str]]:
-    """(output pin, flip-flop) of every bit of a port, or nothing where they do not fit."""
-    cell = netlist.cells[memory]
-    if cell["parameters"].get(f"REGMODE_{port}", "NOREG") != "NOREG":
-        return []
-    clock = netlist.bit(memory, f"CLK{port}")
+def _registers(netlist: Netlist, memory: str, ports: str) -> list[tuple[str, str]]:
+    """(output pin, flip-flop) of every bit that is read, or nothing where they do not fit."""
+    clock = netlist.bit(memory, f"CLK{ports[-1]}")
+    mux = netlist.cells[memory]["parameters"].get(f"CLK{ports[-1]}MUX", "CLK")
     found = []
-    enables = set()
-    for at in range(18):
+    for port, at in itertools.product(ports, range(18)):
         pin = f"DO{port}{at}"
         readers = netlist.readers[netlist.bit(memory, pin)]
         if netlist.bit(memory, pin) == "x" or not readers:
             continue
-        if len(readers) != 1:
-            return []
         register, input_pin, _ = next(iter(readers))
-        if not register or netlist.cells[register]["type"] != "TRELLIS_FF":
+        if len(readers) != 1 or not register or input_pin != "DI":
             return []
-        parameters = netlist.cells[register]["parameters"]
+        cell = netlist.cells[register]
+        parameters = cell["parameters"]
         if (
-            input_pin != "DI"
+            cell["type"] != "TRELLIS_FF"
             or netlist.bit(register, "CLK") != clock
-            or parameters.get("CLKMUX", "CLK") != cell["parameters"].get(f"CLK{port}MUX", "CLK")[:3]
+            or not mux.startswith(parameters.get("CLKMUX", "CLK"))
             or netlist.bit(register, "LSR") not in ("0", "x")
             or parameters.get("REGSET", "RESET") != "RESET"
             or parameters.get("CEMUX", "1") == "INV"
         ):
             return []
-        enables.add(_enable(netlist, register))
         found.append((pin, register))
-    return found if len(enables) == 1 else []
+    return found if len({_enable(netlist, register) for _, register in found}) == 1 else []

@@ -207,8 +207,7 @@ class NeuronCore(wiring.Component):
         # So the multiplexer between this and v0 stays one that a carry cell can take in.
         line.put("old", schedule.state, old, keep=not block)
         if config.memory_width:
-            first = line.at("first", schedule.state)
-            line.put("m", schedule.state, Mux(first, 0, read.data[config.membrane_width :]))
+            line.put("old_m", schedule.state, read.data[config.membrane_width :])
         if self.checked:
             self._check(m, line, advance)
         return write.data
@@ -239,6 +238,8 @@ class NeuronCore(wiring.Component):
             line.at("initial", stage),
             line.at("old", stage),
         )
+        if config.memory_width:
+            line.put("m", stage, Mux(line.at("first", stage), 0, line.at("old_m", stage)))
         total = v + line.at("current", stage)
         if config.saturate:
             line.put("sum", stage, total)

@@ -35,11 +35,18 @@ class SignedCore(NeuronCore):
             past = add_or_subtract(p, line.at("fire", stage), negative, ~negative, width + 1)
         line.put("past", stage, past)
 
-        stage = schedule.encode
+        # p <= -F is p + F <= 0, and zero takes a look at every bit: a few of them first.
+        stage = schedule.encode - 1
+        few = 4 if config.variant == "small" else 8
         past = line.at("past", stage)
+        line.put("some", stage, Cat(past[at : at + few].any() for at in range(0, len(past), few)))
+        line.put("owes", stage, line.at("m", stage).any())
+
+        stage = schedule.encode
+        beyond = line.at("past", stage)[-1]
         negative = line.at("p", stage)[-1]
-        reached = Mux(negative, past[-1] | ~past.any(), ~past[-1])
-        spikes = reached & (~negative | line.at("m", stage).any())
+        reached = Mux(negative, beyond | ~line.at("some", stage).any(), ~beyond)
+        spikes = reached & (~negative | line.at("owes", stage))
         line.put("spikes", stage, spikes)
         line.put("sinks", stage, negative)
         one: Value = Const(1)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilog through Yosys and nextpnr, every result kept by the content that it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cygnet.cosim.tools import Tool, yosys
+from cygnet.errors import CygnetError
+from cygnet.files import write_text
+from cygnet.synthesis import ecp5, netlist
+from cygnet.synthesis.netlist import Netlist
+from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
+from cygnet.synthesis.targets import Target
+
+__all__ = ["default_cache", "synthesize"]
+
+SEEDS = (1, 2, 3, 4, 5, 6, 7)
+
+
+def synthesize(
+    verilog: str,
+    *,
+    top: str,
+    target: Target,
+    images: Mapping[str, str] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    mhz: int = 400,
+    optimise: bool = True,
+    options: Sequence[str] = (),
+    jobs: int = 1,
+    cache: Path | None = None,
+) -> Report:
+    """Map, place and route a design.
+
+    :param verilog: text of all modules
+    :param top: the top module
+    :param images: text by file name of what ``$readmemh`` reads
+    :param seeds: one placement each
+    :param mhz: what nextpnr aims at; it need not be met
+    :param optimise: use :mod:`cygnet.synthesis.ecp5` between Yosys and nextpnr
+    :param options: more options for nextpnr, such as ``--router router2``
+    :param jobs: placements at a time
+    :param cache: folder of kept results; see :func:`default_cache`
+    :raises CygnetError: a tool is missing, or it refuses the design
+    """
+    folder = cache or default_cache()
+    if not seeds:
+        raise ValueError("seeds must be at least one, not none")
+    mapped = _map(verilog, top, target, dict(images or {}), optimise, folder)
+    if not target.routed:
+        return Report(target.name, *mapped_area(mapped["cells"]), None)
+    arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        routes = pool.map(
+            lambda seed: _route(mapped["netlist"], target, arguments, seed, folder), seeds
+        )
+        found = tuple(routes)
+    ffs = sum(count for kind, count in mapped["cells"].items() if kind.startswith("SB_DFF"))
+    return routed_report(target.name, target.family, ffs, found)
+
+
+def default_cache() -> Path:
+    """``$CYGNET_CACHE/synthesis``, or ``build/cache/synthesis`` in the working directory."""
+    return Path(os.environ.get("CYGNET_CACHE", "build/cache")) / "synthesis"
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _map(
+    verilog: str,
+    top: str,
+    target: Target,
+    images: dict[str, str],
+    optimise: bool,
+    folder: Path,
+) -> dict[str, Any]:
+    """{"cells": number by kind, "netlist": JSON text for nextpnr} of the mapped design."""
+    tool = yosys()
+    passes = _source(ecp5, netlist) if optimise and target.family == "ecp5" else ""
+    key = _key(verilog, top, target.synth, images, str(tool), passes)
+    kept = folder / f"{key}.map.json"
+    if kept.is_file():
+        result: dict[str, Any] = json.loads(kept.read_text())
+        return result
+    with tempfile.TemporaryDirectory(prefix="cygnet-synth-", dir=_scratch(folder)) as work:
+        for name, text in images.items():
+            (Path(work) / name).write_text(text)
+        (Path(work) / "design.v").write_text(verilog)
+        script = (
+            f"read_verilog -sv design.v; {target.synth} -top {top}; "
+            "tee -q -o stat.json stat -json; write_json netlist.json"
+        )
+        _check(tool.run(["-q", "-p", script], cwd=Path(work)), "Yosys", top)
+        design = json.loads(_object((Path(work) / "stat.json").read_text()))["design"]
+        text = (Path(work) / "netlist.json").read_text()
+    if passes:
+        parsed = Netlist(text)
+        ecp5.absorb_registers(parsed)
+        ecp5.fold_tables(parsed)
+        text = parsed.text()
+    result = {
+        "cells": design["num_cells_by_type"],
+        "netlist": text if target.routed else "",
+    }
+    write_text(kept, json.dumps(result))
+    return result
+
+
+def _route(text: str, target: Target, arguments: list[str], seed: int, folder: Path) -> Route:
+    tool = _nextpnr(target.family)
+    key = _key(text, arguments, seed, str(tool))
+    kept = folder / f"{key}.route.json"
+    if not kept.is_file():
+        with tempfile.TemporaryDirectory(prefix="cygnet-route-", dir=_scratch(folder)) as work:
+            (Path(work) / "netlist.json").write_text(text)
+            files = ["--json", "netlist.json", "--report", "report.json"]
+            if target.family == "ice40":
+                files.append("--pcf-allow-unconstrained")
+            done = tool.run([*arguments, *files, "--seed", str(seed), "-q"], cwd=Path(work))
+            _check(done, "nextpnr", target.name)
+            write_text(kept, (Path(work) / "report.json").read_text())
+    return read_route(kept.read_text(), seed)
+
+
+def _scratch(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute()
+
+
+def _check(done: subprocess.CompletedProcess[str], tool: str, what: str) -> None:
+    if done.returncode:
+        errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
+        shown = (errors or done.stdout.strip().splitlines() or ["no message"])[-1].strip()
+        raise CygnetError(f"{what}: {tool} refuses the design: {shown}")
+
+
+def _object(text: str) -> str:
+    """The JSON object in what ``stat -json`` writes, which has lines around it."""
+    return text[text.index("{") : text.rindex("}") + 1]
+
+
+def _source(*modules: Any) -> str:
+    return _key(*(Path(module.__file__).read_text() for module in modules))
+
+
+@cache
+def _nextpnr(family: str) -> Tool:
+    """nextpnr for a family: the one on the PATH, else the one of its wheel.
+
+    :raises CygnetError: there is none
+    """
+    name = f"nextpnr-{family}"
+    native = shutil.which(name)
+    if native is not None:
+        shown = subprocess.run([native, "--version"], capture_output=True, text=True, check=False)
+        version = tuple(map(int, re.findall(r"\d+", shown.stdout + shown.stderr)[:3]))
+        return Tool(name, version, (native,), native=True)
+    package = f"yowasp_nextpnr_{family}"
+    if importlib.util.find_spec(package) is None:
+        raise CygnetError(
+            f"{name} was not found; install it with: pip install yowasp-nextpnr-{family}"
+        )
+    version = tuple(
+        map(int, re.findall(r"\d+", importlib.metadata.version(package.replace("_", "-")))[:4])
+    )
+    call = f"import sys, {package} as p; sys.exit(p.run_nextpnr_{family}(sys.argv[1:]))"
+    return Tool(name, version, (sys.executable, "-c", call), native=False)
