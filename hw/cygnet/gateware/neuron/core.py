@@ -81,6 +81,9 @@ class NeuronCore(wiring.Component):
         ``contents`` has another number of rows than ``config`` or a row wider than it.
     """
 
+    timeline = Timeline
+    """Makes the pipeline; proofs put one with a planted bug here."""
+
     def __init__(
         self,
         config: NeuronCoreConfig,
@@ -113,7 +116,7 @@ class NeuronCore(wiring.Component):
         m = Module()
         config, schedule = self.config, self.config.schedule
         advance = Signal()
-        line = Timeline(m, advance)
+        line = self.timeline(m, advance)
 
         m.d.comb += self.i.ready.eq(advance)
         line.put("valid", 0, self.i.valid, resets=True)
@@ -226,7 +229,8 @@ class NeuronCore(wiring.Component):
                 & (line.at("index", reader) == line.at("index", writer))
             )
             m.d.sync += Assert(
-                ~clash | ResetSignal(), "steps of one neuron must keep the interleave"
+                ~clash | ResetSignal(allow_reset_less=True),
+                "steps of one neuron must keep the interleave",
             )
 
     def potential(self, line: Timeline) -> None:

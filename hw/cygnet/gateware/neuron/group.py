@@ -104,7 +104,7 @@ class GroupCore(NeuronCore):
         reset = line.at("reset", stage)
         for factor in range(1, tau + 1):
             line.put(f"K{factor}", stage, multiple(reset, factor))
-        stage = schedule.compare[0] - 1
+        stage = max(schedule.multiples, schedule.compare[0] - 1)
         separate = config.fire_level == "memory" or config.threshold != "memory"
         fire = line.at("fire" if separate else "reset", stage)
         line.put("level1", stage, fire)

@@ -36,7 +36,7 @@ class SignedCore(NeuronCore):
         line.put("past", stage, past)
 
         # p <= -F is p + F <= 0, and zero takes a look at every bit: a few of them first.
-        stage = schedule.encode - 1
+        stage = max(schedule.compare[0], schedule.encode - 1)
         few = 4 if config.variant == "small" else 8
         past = line.at("past", stage)
         line.put("some", stage, Cat(past[at : at + few].any() for at in range(0, len(past), few)))

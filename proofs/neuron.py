@@ -1,0 +1,517 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the neuron cores are proved to do, and the bugs that the proofs are shown to find.
+
+*Datapath*: for every v, u, m and every parameter, the count and the membrane that a step leaves
+are the ones of docs/numerics.md; the pipeline runs once, from reset, without its memories.
+*Rules*: a spike that is offered stays as it is until it is taken, whatever the sink does
+(induction). *Steps*: the whole core, memories and stalls included, equals the one-line model over
+a number of clocks from reset (bounded), and for ever with a free sink (induction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Assert, Assume, ClockDomain
+from amaranth.lib import data
+from sby import Proof
+
+from cygnet.gateware.neuron import GroupCore, NeuronCore, SignedCore
+from cygnet.gateware.neuron.timeline import Timeline
+from cygnet.neuron_core import NeuronCoreConfig, Schedule
+
+__all__ = ["proofs"]
+
+Bugs = Mapping[str, Callable[[Value], Value]]
+
+
+def _planted(bugs: Bugs) -> type[Timeline]:
+    """A pipeline in which the named values are wrong."""
+
+    class Planted(Timeline):
+        def put(self, name: str, stage: int, value: Any, *rest: Any, **options: Any) -> Signal:
+            if name in bugs:
+                right = Value.cast(value)
+                value = Signal(right.shape())
+                self._m.d.comb += value.eq(bugs[name](right))
+            return super().put(name, stage, value, *rest, **options)
+
+    return Planted
+
+
+def _kind(config: NeuronCoreConfig) -> type[NeuronCore]:
+    return SignedCore if config.kind == "snm" else GroupCore
+
+
+class _Potential:
+    """p = v + u or sat(v + u); ``fits`` where that is the same."""
+
+    def __init__(self, m: Module, config: NeuronCoreConfig, v: Value, u: Value) -> None:
+        half = 1 << (config.membrane_width - 1)
+        total = Signal(_wide(config))
+        m.d.comb += total.eq(v + u)
+        self.fits = (total >= -half) & (total < half)
+        self.p = Signal(_wide(config))
+        clamped = Mux(total < -half, -half, Mux(total >= half, half - 1, total))
+        m.d.comb += self.p.eq(clamped if config.saturate else total)
+
+
+class _Step:
+    """A whole step by the formulas of docs/numerics.md, F = K."""
+
+    def __init__(
+        self, m: Module, config: NeuronCoreConfig, v: Value, memory: Value, u: Value, reset: Value
+    ) -> None:
+        potential = _Potential(m, config, v, u)
+        self.fits, p = potential.fits, potential.p
+        self.count = Signal(signed(6))
+        if config.kind == "snm":
+            falls = (p <= -reset) & (memory > 0)
+            m.d.comb += self.count.eq(Mux(p >= reset, 1, Mux(falls, -1, 0)))
+        else:
+            reached = [p >= _times(reset, k + 1) for k in range(config.tau)]
+            m.d.comb += self.count.eq(sum(reached, Const(0)))
+        self.left = Signal(_wide(config))
+        self.memory = Signal(signed(18))
+        m.d.comb += [
+            self.left.eq(p - _product(m, config, self.count, reset)),
+            self.memory.eq(memory + self.count),
+        ]
+
+
+def _wide(config: NeuronCoreConfig) -> Any:
+    widest = max(config.membrane_width, config.current_width, config.threshold_width + 5)
+    return signed(widest + 3)
+
+
+def _product(m: Module, config: NeuronCoreConfig, count: Value, reset: Value) -> Signal:
+    """A count times K, case by case."""
+    product = Signal(_wide(config))
+    with m.Switch(count):
+        for c in range(-1, 2) if config.kind == "snm" else range(config.tau + 1):
+            with m.Case(c):
+                m.d.comb += product.eq(-reset if c < 0 else _times(reset, c))
+    return product
+
+
+def _times(value: Value, factor: int) -> Value:
+    """A product with a constant, as shifts and additions."""
+    terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return sum(terms, Const(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(NeuronCoreConfig):
+    """A core without pipeline registers: what it computes, at the widths of real layers."""
+
+    @property
+    def schedule(self) -> Schedule:
+        compare = super().schedule.compare
+        return Schedule(0, 0, 0, 0, 0, (0,) * len(compare), 0, 0, 0, 0, 0)
+
+
+class Datapath(Elaboratable):  # type: ignore[misc]
+    """One step, every value of it free but constant over the run."""
+
+    def __init__(self, config: NeuronCoreConfig, bugs: Bugs | None = None) -> None:
+        self.config = config
+        self.bugs = bugs or {}
+        self.old = Signal(signed(config.membrane_width))
+        self.old_m = Signal(max(1, config.memory_width))
+        self.initial = Signal(signed(config.membrane_width))
+        self.reset = Signal(config.threshold_width)
+        self.fire = Signal(config.threshold_width)
+        self.enabled = Signal()
+        self.amplitude = Signal(max(1, config.amplitude_width))
+        self.u = Signal(signed(config.current_width))
+        self.first = Signal()
+        self.domain = ClockDomain("sync", reset_less=True)
+        self.ports = (
+            self.domain.clk,
+            *(self.old, self.old_m, self.initial, self.reset, self.fire, self.enabled),
+            *(self.amplitude, self.u, self.first),
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.domains.sync = self.domain
+        config, schedule = self.config, self.config.schedule
+        free = self
+
+        class Core(_kind(config)):  # type: ignore[misc]
+            timeline = _planted(free.bugs)
+            written = Signal(config.membrane_width + config.memory_width)
+
+            def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
+                for name in ("reset", "fire", "initial", "enabled", "amplitude"):
+                    line.put(name, 0, getattr(free, name))
+
+            def _state(self, m: Module, line: Timeline, advance: Signal) -> Signal:
+                line.put("old", schedule.state, free.old)
+                if config.memory_width:
+                    line.put("old_m", schedule.state, free.old_m)
+                return self.written
+
+        m.submodules.core = core = Core(config)
+
+        clock = Signal(range(schedule.store + 3))
+        with m.If(clock < schedule.store + 2):
+            m.d.sync += clock.eq(clock + 1)
+        held = Cat(self.ports[1:])
+        before = Signal(len(held))
+        m.d.sync += before.eq(held)
+        with m.If(clock > 0):
+            m.d.comb += Assume(held == before)
+        m.d.comb += [
+            core.i.valid.eq(clock == 0),
+            core.i.payload.current.eq(self.u),
+            core.i.payload.first.eq(self.first),
+            core.o.ready.eq(1),
+            Assume(self.reset > 0),
+            Assume(self.fire > 0),
+        ]
+        if config.threshold != "memory":
+            m.d.comb += [Assume(self.reset == config.reset), Assume(self.fire == config.fire)]
+        elif config.fire_level == "reset":
+            m.d.comb += Assume(self.fire == self.reset)
+
+        v = Mux(self.first, self.initial, self.old)
+        potential = _Potential(m, config, v, self.u)
+        if not config.saturate:
+            m.d.comb += Assume(potential.fits)
+        m.d.comb += Assert(core.o.valid == (clock == schedule.output))
+        seen = Signal.like(core.o.payload.count)
+        count = Signal.like(core.o.payload.count)
+        m.d.comb += count.eq(Mux(clock == schedule.output, core.o.payload.count, seen))
+        m.d.sync += seen.eq(count)
+        with m.If(clock == schedule.store):
+            left = core.written[: config.membrane_width].as_signed()
+            if config.kind == "snm":
+                kept = core.written[config.membrane_width :]
+                self._signed(m, potential.p, count, left, kept)
+            else:
+                self._group(m, potential.p, count, left)
+        return m
+
+    def _group(self, m: Module, p: Value, count: Value, left: Value) -> None:
+        """count = k implies F + (k-1) K <= p < F + k K; F = K: k = clip(floor(p/K), 0, tau)."""
+        tau = self.config.tau
+        m.d.comb += Assert(count <= tau)
+        for k in range(tau + 1):
+            with m.If(count == k):
+                if k > 0:
+                    m.d.comb += Assert(p >= self.fire + _times(self.reset, k - 1))
+                if k < tau:
+                    m.d.comb += Assert(p < self.fire + _times(self.reset, k))
+                m.d.comb += Assert(left == p - _times(self.reset, k))
+
+    def _signed(self, m: Module, p: Value, count: Value, left: Value, kept: Value) -> None:
+        """Equations 7 to 11 of the SNM paper, the memory an integer that never goes below zero."""
+        config = self.config
+        memory = Mux(self.first, 0, self.old_m)
+        m.d.comb += Assume(memory + 1 < 1 << config.memory_width)
+        rises, falls = p >= self.fire, (p <= -self.fire) & (memory > 0)
+        one = self.amplitude if config.amplitude_width else Const(1)
+        shown = Mux(rises, one, Mux(falls, -one, 0))
+        if config.enables:
+            shown = Mux(self.enabled, shown, 0)
+        change = Mux(rises, self.reset, Mux(falls, -self.reset, 0))
+        m.d.comb += [
+            Assert(count == shown),
+            Assert(left == p - change),
+            Assert(kept == memory + rises - falls),
+            Assert(memory + rises - falls >= 0),
+        ]
+
+
+def _never_stops(m: Module, advance: Value) -> Timeline:
+    return Timeline(m, Const(1))
+
+
+class Rules(Elaboratable):  # type: ignore[misc]
+    """A stream in, a stream out, both ends free; only the rules of the output are looked at."""
+
+    def __init__(self, config: NeuronCoreConfig, *, broken: bool = False) -> None:
+        self.core: Any = _kind(config)(config)
+        if broken:
+            self.core.timeline = _never_stops
+        self.domain = ClockDomain("sync", reset_less=True)
+        self.ports = (
+            self.domain.clk,
+            self.core.i.valid,
+            self.core.i.payload.as_value(),
+            self.core.o.ready,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.domains.sync = self.domain
+        m.submodules.core = core = self.core
+        waited = Signal()
+        was = Signal(core.o.payload.shape())
+        m.d.sync += [waited.eq(core.o.valid & ~core.o.ready), was.eq(core.o.payload)]
+        with m.If(waited):
+            m.d.comb += [Assert(core.o.valid), Assert(core.o.payload == was)]
+        return m
+
+
+class Steps(Elaboratable):  # type: ignore[misc]
+    """The core and the one-line model side by side, on one slot that is free but constant.
+
+    The rows of parameters are free, too, and the state memory holds anything at first.
+    """
+
+    def __init__(
+        self,
+        config: NeuronCoreConfig,
+        *,
+        bugs: Bugs | None = None,
+        stalls: bool = True,
+        closer: int = 0,
+        invariant: bool = False,
+    ) -> None:
+        self.config = config
+        self.stalls = stalls
+        self.closer = closer
+        self.invariant = invariant
+        self.slot = slot = Signal(config.index_width)
+        self.pick = Signal()
+        self.rows = rows = Signal(data.ArrayLayout(config.threshold_width, config.channels))
+        schedule = config.schedule
+
+        class Core(_kind(config)):  # type: ignore[misc]
+            timeline = _planted(bugs or {})
+            word = Signal(config.membrane_width + config.memory_width)
+            busy = Signal()
+
+            def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
+                line.put("row", 0, rows[self.i.payload.channel])
+                row = line.at("row", schedule.row)
+                line.put("reset", schedule.row, row)
+                initial = row >> 1 if config.initial_level == "half" else Const(0, 1)
+                line.put("initial", schedule.row, initial)
+
+            def _state(self, m: Module, line: Timeline, advance: Signal) -> Signal:
+                written = super()._state(m, line, advance)
+                port = m.submodules.state.read_port(domain="comb")
+                m.d.comb += [port.addr.eq(slot), self.word.eq(port.data)]
+                stages = range(1, schedule.store + 1)
+                m.d.comb += self.busy.eq(
+                    Cat(line.at("valid", n) & (line.at("index", n) == slot) for n in stages).any()
+                )
+                return written
+
+        self.core: Any = Core(config)
+        self.domain = ClockDomain("sync", reset_less=True)
+        self.ports = (
+            self.domain.clk,
+            *(self.slot, self.pick, self.rows.as_value(), self.core.i.valid),
+            *(self.core.i.payload.as_value(), self.core.o.ready),
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.domains.sync = self.domain
+        config = self.config
+        m.submodules.core = core = self.core
+        step_in = core.i.payload
+
+        began, held = Signal(), Cat(self.slot, self.rows.as_value())
+        before = Signal(len(held))
+        m.d.sync += [began.eq(1), before.eq(held)]
+        with m.If(began):
+            m.d.comb += Assume(held == before)
+        # The source keeps the rules.
+        taken = core.i.valid & core.i.ready
+        waited, was = Signal(), Signal(step_in.shape())
+        m.d.sync += [waited.eq(core.i.valid & ~core.i.ready), was.eq(step_in)]
+        with m.If(waited):
+            m.d.comb += [Assume(core.i.valid), Assume(step_in == was)]
+        if not self.stalls:
+            m.d.comb += Assume(core.o.ready)
+
+        reset = self.rows[step_in.channel]
+        initial = reset >> 1 if config.initial_level == "half" else Const(0, 1)
+        mine = step_in.index == self.slot
+        v = Signal(signed(config.membrane_width))
+        remembered = Signal(max(1, config.memory_width))
+        started = Signal()
+        age = Signal(range(config.interleave + 1), init=config.interleave)
+        with m.If(core.i.ready & (age < config.interleave)):
+            m.d.sync += age.eq(age + 1)
+        step = _Step(
+            m,
+            config,
+            Mux(step_in.first, initial, v),
+            Mux(step_in.first, 0, remembered),
+            step_in.current,
+            reset,
+        )
+        with m.If(core.i.valid & mine):
+            m.d.comb += [Assume(step.fits), Assume(reset > 0)]
+            if config.kind == "snm":
+                m.d.comb += Assume(step.memory < 1 << config.memory_width)
+            with m.If(~step_in.first):
+                m.d.comb += [Assume(started), Assume(age >= config.interleave - self.closer)]
+        with m.If(taken & mine):
+            m.d.sync += [v.eq(step.left), remembered.eq(step.memory), started.eq(1), age.eq(1)]
+        self._watch(m, taken & mine, step)
+        if self.invariant:
+            with m.If(started & ~core.busy):
+                m.d.comb += Assert(core.word == Cat(v, remembered)[: len(core.word)])
+        return m
+
+    def _watch(self, m: Module, taken: Value, step: _Step) -> None:
+        """One spike is picked when its step goes in, and looked at when it comes out."""
+        core = self.core
+        inside = Signal(range(self.config.latency + 4))
+        leaves = core.o.valid & core.o.ready
+        m.d.sync += inside.eq(inside + (core.i.valid & core.i.ready) - leaves)
+        watching, ahead = Signal(), Signal.like(inside)
+        expected = Signal(core.o.payload.shape())
+        with m.If(~watching & taken & self.pick):
+            m.d.sync += [
+                watching.eq(1),
+                ahead.eq(inside - leaves),
+                expected.index.eq(core.i.payload.index),
+                expected.count.eq(step.count),
+                expected.first.eq(core.i.payload.first),
+                expected.last.eq(core.i.payload.last),
+            ]
+        with m.If(watching & leaves):
+            m.d.sync += ahead.eq(ahead - 1)
+            with m.If(ahead == 0):
+                m.d.comb += Assert(core.o.payload == expected)
+                m.d.sync += watching.eq(0)
+
+
+def proofs() -> Iterator[Proof]:
+    """Every proof, planted bugs included."""
+    yield from _datapaths()
+    yield from _streams()
+
+
+def _config(core: type[NeuronCoreConfig] = NeuronCoreConfig, **options: Any) -> Any:
+    """A core of eight bits, so that it is soon proved; ``options`` say what matters."""
+    width = options.get("membrane_width", 8)
+    values: dict[str, Any] = {
+        "kind": "gn",
+        "membrane_width": width,
+        "current_width": width,
+        "threshold_width": max(1, width - 6),
+        "depth": 32,
+        "channels": 2,
+    }
+    return core(**values | options)
+
+
+SNM: dict[str, Any] = {"kind": "snm", "memory_width": 3, "initial_level": "zero"}
+
+
+def _stuck(value: int) -> Callable[[Value], Value]:
+    return lambda _: Const(value)
+
+
+def _datapaths() -> Iterator[Proof]:
+    def proof(name: str, bugs: Bugs | None = None, flat: bool = True, **options: Any) -> Proof:
+        config = _config(Flat if flat else NeuronCoreConfig, **options)
+        depth = config.schedule.store + 1
+        build = partial(Datapath, config, bugs)
+        return Proof(f"datapath-{name}", build, "bmc", depth, holds=not bugs)
+
+    # Widths one short of a power of two, at it, and one past it.
+    for width in (7, 8, 9, 15, 16, 17):
+        yield proof(f"gn-tau4-w{width}", tau=4, membrane_width=width)
+    for tau in (1, 2, 3, 4):
+        yield proof(f"gn-tau{tau}-w25", tau=tau, membrane_width=25)
+    for tau in (7, 8, 15, 16):
+        yield proof(f"gn-tau{tau}-w12", tau=tau, membrane_width=12)
+    for tau in (1, 2, 4, 5, 11, 13, 16):
+        yield proof(f"gn-tau{tau}-fire", tau=tau, fire_level="memory", membrane_width=17)
+    yield proof("gn-tau16-fire-w25", tau=16, fire_level="memory", membrane_width=25)
+    for width in (15, 16, 17):
+        wide: Any = {
+            "membrane_width": width,
+            "current_width": width + 2,
+            "threshold_width": width - 1,
+        }
+        yield proof(f"gn-saturate-w{width}", tau=4, saturate=True, **wide)
+        yield proof(f"snm-saturate-w{width}", saturate=True, **wide, **SNM)
+    yield proof("gn-saturate-fire", tau=3, fire_level="memory", saturate=True, membrane_width=16)
+    for width in (15, 16, 17, 24):
+        yield proof(f"snm-w{width}", membrane_width=width, **SNM)
+    yield proof("snm-fire", membrane_width=16, fire_level="memory", variant="small", **SNM)
+    yield proof("snm-amplitude", membrane_width=16, amplitude_width=8, enables=True, **SNM)
+    for shift in (0, 7, 8, 9):
+        level: Any = {"reset": 1 << shift, "fire": 1 << shift}
+        yield proof(
+            f"gn-pow2-k{level['reset']}", tau=4, membrane_width=16, threshold="pow2", **level
+        )
+    yield proof("gn-pow2-tau7", tau=7, membrane_width=17, threshold="pow2", reset=64, fire=64)
+    yield proof("gn-constant", tau=4, membrane_width=17, threshold="constant", reset=99, fire=100)
+
+    # The same through the registers of the pipeline.
+    for variant in ("fast", "small"):
+        options: Any = {"variant": variant, "membrane_width": 12, "flat": False}
+        yield proof(f"pipeline-gn-tau4-{variant}", tau=4, **options)
+        yield proof(f"pipeline-gn-fire-{variant}", tau=3, fire_level="memory", **options)
+        yield proof(f"pipeline-gn-saturate-{variant}", tau=2, saturate=True, **options)
+        yield proof(f"pipeline-snm-{variant}", **options, **SNM)
+        power: Any = {"threshold": "pow2", "reset": 16, "fire": 16}
+        yield proof(f"pipeline-pow2-{variant}", tau=4, **power, **options)
+
+    # Planted bugs, each of them refuted.
+    yield proof("bug-gn-no-last-level", {"over": _stuck(0)}, tau=4, membrane_width=16)
+    yield proof("bug-gn-level-off-by-one", {"rest0": lambda e: e - 1}, tau=4, membrane_width=16)
+    yield proof("bug-gn-residual", {"left": lambda v: v + 1}, tau=4, membrane_width=16)
+    yield proof(
+        "bug-gn-comparator",
+        {"reached": lambda r: r & ~4},
+        tau=5,
+        fire_level="memory",
+        membrane_width=16,
+    )
+    yield proof(
+        "bug-gn-wraps",
+        {"sum": lambda s: s[:16].as_signed()},
+        tau=4,
+        saturate=True,
+        membrane_width=16,
+    )
+    yield proof("bug-snm-forgets-memory", {"owes": _stuck(1)}, membrane_width=16, **SNM)
+    yield proof("bug-snm-zero", {"some": lambda some: some | 1}, membrane_width=16, **SNM)
+    level = {"reset": 64, "fire": 64}
+    yield proof(
+        "bug-pow2-count",
+        {"p": lambda p: p | 64},
+        tau=4,
+        threshold="pow2",
+        membrane_width=16,
+        **level,
+    )
+
+
+def _streams() -> Iterator[Proof]:
+    for variant in ("fast", "small"):
+        for kind in ({"tau": 4}, SNM):
+            config = _config(variant=variant, depth=8, **kind)
+            name = f"{config.kind}-{variant}"
+            yield Proof(f"rules-{name}", partial(Rules, config), "prove", 3)
+            deep = config.schedule.store + 2 * config.interleave + 2
+            build = partial(Steps, config)
+            yield Proof(f"steps-{name}", build, "bmc", deep, free_memories=True)
+            window = config.latency + config.interleave + 2
+            build = partial(Steps, config, stalls=False, invariant=True)
+            yield Proof(f"for-ever-{name}", build, "prove", window, free_memories=True)
+        config = _config(variant=variant, depth=8, tau=4)
+        broken = partial(Rules, config, broken=True)
+        yield Proof(f"bug-rules-{variant}", broken, "prove", 12, holds=False)
+        deep = config.schedule.store + 2 * config.interleave + 2
+        close = partial(Steps, config, closer=1)
+        yield Proof(f"bug-steps-close-{variant}", close, "bmc", deep, holds=False)
+        wrong = partial(Steps, config, bugs={"valid": lambda _: Const(1)})
+        yield Proof(f"bug-steps-bubble-{variant}", wrong, "bmc", deep, holds=False)
