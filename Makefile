@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all test-gates lint mutate bench clean help
+.PHONY: demo test test-all test-gates lint prove mutate bench bench-neuron clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,9 +35,15 @@ lint: $(READY) ## format, lint and types
 mutate: $(READY) ## faults in the netlists of the cores and the engine, and how many the checks notice
 	$(BIN)/python benchmarks/mutate.py --out docs/results/data/mutation.json
 
+prove: $(READY) ## the proofs of the neuron cores, with z3; result in build/proofs/summary.json
+	$(BIN)/python proofs/prove.py --jobs $(JOBS)
+
 bench: $(READY) ## images per second: golden model against torch, and the RTL under Verilator
 	$(BIN)/python benchmarks/golden.py
 	$(BIN)/python benchmarks/rtl.py
+
+bench-neuron: $(READY) ## area and speed of the neuron cores, by Yosys and nextpnr
+	$(BIN)/python benchmarks/neuron.py --jobs $(JOBS)
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,6 +26,7 @@ COMMANDS = {
     "image": "Memory images of an accelerator, and their manifest.",
     "verilog": "Verilog of an accelerator.",
     "sim": "Run the Verilog on a data set and compare every value and cycle.",
+    "synth": "Area and speed of Verilog on a device, by Yosys and nextpnr.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:
 torch alone takes longer to import than most commands to run."""
