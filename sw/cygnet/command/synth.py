@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cygnet.command.common import AsJson
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_text
 from cygnet.synthesis import SEEDS, TARGETS, Report, synthesize
@@ -39,6 +40,7 @@ def synth(
     jobs: Annotated[int, typer.Option(min=1, help="placements at a time")] = os.cpu_count() or 1,
     cache: Annotated[Path | None, typer.Option(help="folder of kept results")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="report to write (JSON)")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Area and speed of Verilog on a device, by Yosys and nextpnr.
 
@@ -68,7 +70,10 @@ def synth(
     )
     if out is not None:
         write_text(out, report.to_json())
-    _show(report)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        _show(report)
 
 
 def _show(report: Report) -> None:
