@@ -128,13 +128,14 @@ def test_values_and_cycles(case: tuple[Any, ...]) -> None:
     compare(network, hardware, frames)
 
 
-@pytest.mark.parametrize("seed", range(12))
+# 84: more lanes than channels in the last row, over several steps.
+@pytest.mark.parametrize("seed", [*range(12), 84])
 def test_random_networks(seed: int) -> None:
     compare(*draw(seed))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12, 200))
+@pytest.mark.parametrize("seed", sorted({*range(12, 200)} - {84}))
 def test_more_random_networks(seed: int) -> None:
     compare(*draw(seed))
 

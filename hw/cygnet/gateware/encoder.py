@@ -85,14 +85,17 @@ class EventEncoder(wiring.Component):
         counts = []
         for core in range(plan.cores):
             count = Signal(shape, name=f"count_{core}")
-            m.d.comb += count.eq(
-                spikes.counts[core] if core < present else Mux(last_word, 0, spikes.counts[core])
-            )
+            m.d.comb += count.eq(spikes.counts[core])
             counts.append(count)
 
         gathered: list[Value] = list(counts)
         if plan.steps > 1:
             gathered = self._with_earlier(m, transfer, counts)
+        # Known with the last step, when the word is that of the row that leaves.
+        gathered = [
+            value if core < present else Mux(last_word, 0, value)
+            for core, value in enumerate(gathered)
+        ]
         with m.If(self.i.ready):
             m.d.sync += [
                 self.o.valid.eq(self.i.valid & spikes.last),
