@@ -27,7 +27,15 @@ from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
 from cygnet.synthesis.targets import Target
 
-__all__ = ["default_cache", "synthesize"]
+__all__ = [
+    "check_done",
+    "content_key",
+    "default_cache",
+    "map_design",
+    "nextpnr",
+    "scratch_folder",
+    "synthesize",
+]
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
 
@@ -61,7 +69,7 @@ def synthesize(
     folder = cache or default_cache()
     if not seeds:
         raise ValueError("seeds must be at least one, not none")
-    mapped = _map(verilog, top, target, dict(images or {}), optimise, folder)
+    mapped = map_design(verilog, top, target, dict(images or {}), optimise, folder)
     if not target.routed:
         return Report(target.name, *mapped_area(mapped["cells"]), None)
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
@@ -79,11 +87,12 @@ def default_cache() -> Path:
     return Path(os.environ.get("CYGNET_CACHE", "build/cache")) / "synthesis"
 
 
-def _key(*parts: object) -> str:
+def content_key(*parts: object) -> str:
+    """The name under which a result of these parts is kept."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _map(
+def map_design(
     verilog: str,
     top: str,
     target: Target,
@@ -94,12 +103,12 @@ def _map(
     """{"cells": number by kind, "netlist": JSON text for nextpnr} of the mapped design."""
     tool = yosys()
     passes = _source(ecp5, netlist) if optimise and target.family == "ecp5" else ""
-    key = _key(verilog, top, target.synth, images, str(tool), passes)
+    key = content_key(verilog, top, target.synth, images, str(tool), passes)
     kept = folder / f"{key}.map.json"
     if kept.is_file():
         result: dict[str, Any] = json.loads(kept.read_text())
         return result
-    with tempfile.TemporaryDirectory(prefix="cygnet-synth-", dir=_scratch(folder)) as work:
+    with tempfile.TemporaryDirectory(prefix="cygnet-synth-", dir=scratch_folder(folder)) as work:
         for name, text in images.items():
             (Path(work) / name).write_text(text)
         (Path(work) / "design.v").write_text(verilog)
@@ -107,7 +116,7 @@ def _map(
             f"read_verilog -sv design.v; {target.synth} -top {top}; "
             "tee -q -o stat.json stat -json; write_json netlist.json"
         )
-        _check(tool.run(["-q", "-p", script], cwd=Path(work)), "Yosys", top)
+        check_done(tool.run(["-q", "-p", script], cwd=Path(work)), "Yosys", top)
         design = json.loads(_object((Path(work) / "stat.json").read_text()))["design"]
         text = (Path(work) / "netlist.json").read_text()
     if passes:
@@ -124,27 +133,31 @@ def _map(
 
 
 def _route(text: str, target: Target, arguments: list[str], seed: int, folder: Path) -> Route:
-    tool = _nextpnr(target.family)
-    key = _key(text, arguments, seed, str(tool))
+    tool = nextpnr(target.family)
+    key = content_key(text, arguments, seed, str(tool))
     kept = folder / f"{key}.route.json"
     if not kept.is_file():
-        with tempfile.TemporaryDirectory(prefix="cygnet-route-", dir=_scratch(folder)) as work:
+        with tempfile.TemporaryDirectory(
+            prefix="cygnet-route-", dir=scratch_folder(folder)
+        ) as work:
             (Path(work) / "netlist.json").write_text(text)
             files = ["--json", "netlist.json", "--report", "report.json"]
             if target.family == "ice40":
                 files.append("--pcf-allow-unconstrained")
             done = tool.run([*arguments, *files, "--seed", str(seed), "-q"], cwd=Path(work))
-            _check(done, "nextpnr", target.name)
+            check_done(done, "nextpnr", target.name)
             write_text(kept, (Path(work) / "report.json").read_text())
     return read_route(kept.read_text(), seed)
 
 
-def _scratch(folder: Path) -> Path:
+def scratch_folder(folder: Path) -> Path:
+    """Where to make working folders: the cache's own, which YoWASP's tools can see into."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder.absolute()
 
 
-def _check(done: subprocess.CompletedProcess[str], tool: str, what: str) -> None:
+def check_done(done: subprocess.CompletedProcess[str], tool: str, what: str) -> None:
+    """Tell in one sentence what a tool objected to (CygnetError)."""
     if done.returncode:
         errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
         shown = (errors or done.stdout.strip().splitlines() or ["no message"])[-1].strip()
@@ -157,11 +170,11 @@ def _object(text: str) -> str:
 
 
 def _source(*modules: Any) -> str:
-    return _key(*(Path(module.__file__).read_text() for module in modules))
+    return content_key(*(Path(module.__file__).read_text() for module in modules))
 
 
 @cache
-def _nextpnr(family: str) -> Tool:
+def nextpnr(family: str) -> Tool:
     """nextpnr for a family: the one on the PATH, else the one of its wheel.
 
     :raises CygnetError: there is none
