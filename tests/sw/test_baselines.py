@@ -176,7 +176,7 @@ def test_rmp_balances_thresholds_by_pre_activations() -> None:
 def test_rmp_refuses_a_silent_layer() -> None:
     silent = model()
     nn.init.constant_(silent[2].get_parameter("bias"), -50.0)
-    with pytest.raises(ConversionError, match=r"^layer 'layer_2': nothing in it fires"):
+    with pytest.raises(ConversionError, match=r"^layer 'fc2' \(2\): nothing in it fires"):
         RMP().prepare(fold(silent, SPEC), images(), SPEC)
 
 

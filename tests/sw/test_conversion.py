@@ -156,13 +156,13 @@ def test_structure_of_a_residual_network() -> None:
     for number, stage in enumerate(folded):
         assert stage.source < number
     first, *_, last = folded
-    assert (first.name, first.source, first.shape) == ("stem", INPUT, (32, 32, 16))
+    assert (first.name, first.source, first.shape) == ("conv1", INPUT, (32, 32, 16))
     assert last.pool is not None
     assert last.activation is None
     assert last.shape == (1, 1, 10)
 
 
-def test_names_are_unique_and_lower_case() -> None:
+def test_names_say_kind_and_position() -> None:
     model = nn.ModuleDict({"Conv.A".replace(".", "_"): nn.Linear(4, 4)})
 
     class Two(nn.Module):
@@ -177,7 +177,13 @@ def test_names_are_unique_and_lower_case() -> None:
             x = torch.relu(self.layer(x))
             return self.inner["Conv_A"](x)  # type: ignore[no-any-return]
 
-    assert [stage.name for stage in fold(Two(), (4,))] == ["layer", "layer_2", "inner_conv_a"]
+    stages = list(fold(Two(), (4,)))
+    assert [stage.name for stage in stages] == ["fc1", "fc2", "fc3"]
+    assert [stage.label for stage in stages] == [
+        "'fc1' (Layer)",
+        "'fc2' (layer)",
+        "'fc3' (inner.Conv_A)",
+    ]
 
 
 def test_a_network_that_takes_vectors() -> None:

@@ -48,7 +48,7 @@ def images(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("threshold", ["exact", "pow2"])
-@pytest.mark.parametrize("bits", [8, 4, {"stem": 8, "a": 3, "b": 4, "out": 6}])
+@pytest.mark.parametrize("bits", [8, 4, {"conv1": 8, "conv2": 3, "conv3": 4, "fc4": 6}])
 def test_the_training_network_is_the_integer_network(
     bits: int | dict[str, int], threshold: ThresholdForm
 ) -> None:
@@ -103,10 +103,13 @@ def test_the_seed_settles_it() -> None:
     [
         (
             {"neuron": "if"},
-            "layer 'stem': a fine-tune needs group neurons with one threshold a layer; use neuron "
-            "'gn' and layer-wise normalization",
+            "layer 'conv1' (stem): a fine-tune needs group neurons with one threshold a layer; use "
+            "neuron 'gn' and layer-wise normalization",
         ),
-        ({"tau": 8}, "layer 'stem': has 4 levels but 8 members; convert with tau equal to L"),
+        (
+            {"tau": 8},
+            "layer 'conv1' (stem): has 4 levels but 8 members; convert with tau equal to L",
+        ),
     ],
 )
 def test_refusals(options: dict, message: str) -> None:

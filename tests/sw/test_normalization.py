@@ -102,7 +102,7 @@ def test_a_silent_neuron_is_disabled_and_a_silent_layer_refused() -> None:
     assert float(spiking.neuron(0).threshold.min()) > 0
     nn.init.constant_(model[0].bias, -100.0)
     message = (
-        "layer 'layer_0': nothing in it fires for any calibration image; check its weights, or "
+        "layer 'conv1' (0): nothing in it fires for any calibration image; check its weights, or "
         "calibrate with more images"
     )
     with pytest.raises(ConversionError, match=f"^{re.escape(message)}$"):
@@ -143,7 +143,7 @@ def test_layouts_and_floats_give_the_same_input() -> None:
         (
             lambda: to_spiking(network(), None, input=SPEC),
             ConversionError,
-            "layer 'layer_0': its threshold comes from calibration data, and none is given; "
+            "layer 'conv1' (0): its threshold comes from calibration data, and none is given; "
             "pass training images",
         ),
         (

@@ -341,9 +341,9 @@ def test_other_initial_potentials() -> None:
 
 
 def test_bits_per_layer() -> None:
-    network = cygnet.convert(Residual(), input=SPEC, bits={"a": 4, "out": 3})
+    network = cygnet.convert(Residual(), input=SPEC, bits={"a": 4, "fc5": 3})
     got = {layer.name: layer.synapses.bits for layer in network.layers}
-    assert got == {"stem": 8, "a": 4, "b": 8, "hidden": 8, "out": 3}
+    assert got == {"conv1": 8, "conv2": 4, "conv3": 8, "fc4": 8, "fc5": 3}
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_bits_per_layer() -> None:
         (
             {"bits": {"c": 4}},
             CygnetError,
-            "bits: there is no layer 'c'; layers are stem, a, b, hidden, out",
+            "bits: there is no layer 'c'; layers are conv1, conv2, conv3, fc4, fc5",
         ),
         ({"bits": 9}, ValueError, "bits must be an integer in 2..8, not 9"),
         ({"bits": {"a": 2.0}}, TypeError, "bits must be an integer, not 2.0"),
@@ -385,13 +385,13 @@ def huge(factor: float, theta: float) -> nn.Module:
         (
             lambda: huge(6.0, 1.0),
             3,
-            "layer 'layer_2': weights of channel 0 are too large for its threshold in 3 bits; "
+            "layer 'fc2' (2): weights of channel 0 are too large for its threshold in 3 bits; "
             "use 4 bits",
         ),
         (
             lambda: huge(600.0, 1.0),
             8,
-            "layer 'layer_2': weights of channel 0 are too large for its threshold in 8 bits; "
+            "layer 'fc2' (2): weights of channel 0 are too large for its threshold in 8 bits; "
             "no width up to 8 bits does; train it again",
         ),
     ],
@@ -411,15 +411,15 @@ def test_place_dependent_thresholds_need_snm_and_exact() -> None:
     )
     with pytest.raises(
         ConversionError,
-        match=r"^layer 'layer_2': its convolution reads neurons whose thresholds differ from place "
-        r"to place, which only SNM has amplitudes for; use neuron 'snm', or channel-wise "
+        match=r"^layer 'conv2' \(2\): its convolution reads neurons whose thresholds differ from "
+        r"place to place, which only SNM has amplitudes for; use neuron 'snm', or channel-wise "
         r"normalization$",
     ):
         cygnet.convert(model, images(50), input=SPEC, normalization="neuron")
     with pytest.raises(
         ConversionError,
-        match=r"^layer 'layer_0': thresholds of one channel differ from place to place and cannot "
-        r"all be powers of two; use threshold 'exact', or channel-wise normalization$",
+        match=r"^layer 'conv1' \(0\): thresholds of one channel differ from place to place and "
+        r"cannot all be powers of two; use threshold 'exact', or channel-wise normalization$",
     ):
         cygnet.convert(model, images(50), input=SPEC, neuron="snm", threshold="pow2")
 

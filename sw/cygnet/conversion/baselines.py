@@ -150,7 +150,7 @@ class RMP(_Plain):
                 continue
             if largest[number] <= 0:
                 raise ConversionError(
-                    f"layer {stage.name!r}: nothing in it fires for any calibration image; "
+                    f"layer {stage.label}: nothing in it fires for any calibration image; "
                     "check its weights, or calibrate with more images"
                 )
             theta = Threshold(torch.tensor(largest[number], dtype=torch.float64))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import torch
@@ -80,7 +79,6 @@ def input_shapes(spec: InputSpec) -> tuple[tuple[int, ...], ...]:
 def _extract(graph: Graph) -> FoldedNetwork:
     numbers: dict[fx.Node, int] = {}
     stages: list[Stage] = []
-    names: set[str] = set()
     for node in graph.nodes:
         if node.op == "placeholder":
             numbers[node] = INPUT
@@ -96,7 +94,7 @@ def _extract(graph: Graph) -> FoldedNetwork:
             total = graph.source(node)
         else:
             continue
-        stages.append(_stage(graph, total, activation, numbers, names))
+        stages.append(_stage(graph, total, activation, numbers, len(stages) + 1))
         numbers[node] = len(stages) - 1
     return FoldedNetwork(stages, graph.shape)
 
@@ -120,7 +118,7 @@ def _stage(
     total: fx.Node,
     activation: nn.Module | None,
     numbers: dict[fx.Node, int],
-    names: set[str],
+    position: int,
 ) -> Stage:
     shortcut = None
     if is_add(total):
@@ -146,7 +144,8 @@ def _stage(
     assert incoming is not None
     assert outgoing is not None
     return Stage(
-        _name(where(main.node), names),
+        # By position and kind: the same network has the same names whatever it was read from.
+        f"{'fc' if isinstance(layer, nn.Linear) else 'conv'}{position}",
         numbers[main.source],
         layer,
         activation=activation,
@@ -154,6 +153,7 @@ def _stage(
         outgoing=outgoing,
         pool=main.pool,
         shortcut=shortcut,
+        origin=where(main.node),
     )
 
 
@@ -206,16 +206,3 @@ def _projection(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
     if isinstance(layer, nn.Linear):
         return linear(layer.weight, zero)
     return convolution(ungrouped(layer), zero, stride=layer.stride)
-
-
-def _name(where: str, taken: set[str]) -> str:
-    """A name that the integer network takes, as like to the user's as can be."""
-    name = re.sub(r"[^a-z0-9_]", "_", where.lower())[-34:].lstrip("_")
-    if not name or not name[0].isalpha():
-        name = f"layer_{name}".rstrip("_")
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    taken.add(free)
-    return free

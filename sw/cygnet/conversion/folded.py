@@ -39,7 +39,7 @@ class Shortcut(nn.Module):
 class Stage(nn.Module):
     """Average pooling, a linear map, a shortcut and an activation.
 
-    :param name: lower case, unique in the network
+    :param name: kind and position, such as ``conv1`` or ``fc2``: unique in the network
     :param source: number of the stage that it reads, or :data:`~cygnet.network.INPUT`
     :param pool: average pooling without padding or partial windows, or None
     :param synapses: the linear map; it has a bias
@@ -47,6 +47,7 @@ class Stage(nn.Module):
     :param activation: ReLU, Hardtanh from 0, or QCFS; None for the last stage
     :param incoming: shape of a sample of the source's output, torch's order
     :param outgoing: shape of a sample of this stage's output, torch's order
+    :param origin: what the user calls the linear map
     """
 
     pool: nn.AvgPool2d | None
@@ -65,6 +66,7 @@ class Stage(nn.Module):
         outgoing: tuple[int, ...],
         pool: nn.AvgPool2d | None = None,
         shortcut: Shortcut | None = None,
+        origin: str = "",
     ) -> None:
         super().__init__()
         self.name = name
@@ -75,6 +77,12 @@ class Stage(nn.Module):
         self.activation = activation
         self.incoming = incoming
         self.outgoing = outgoing
+        self.origin = origin
+
+    @property
+    def label(self) -> str:
+        """What a message calls it: its name, and the user's where there is one."""
+        return f"{self.name!r} ({self.origin})" if self.origin else repr(self.name)
 
     @property
     def shape(self) -> Shape:

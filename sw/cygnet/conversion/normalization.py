@@ -166,7 +166,7 @@ def observed_thresholds(
     for part in parts:
         network.observe(to_model(part, spec, network.shape).to(parameter), see)
     return [
-        tops[number].threshold(stage.name) if number in tops else None
+        tops[number].threshold(stage.label) if number in tops else None
         for number, stage in enumerate(network)
     ]
 
@@ -205,7 +205,7 @@ class _Top:
             units = torch.cat([self.top, units], 1)
         self.top = units.topk(min(self.kept, units.shape[1]), dim=1).values
 
-    def threshold(self, name: str) -> Threshold:
+    def threshold(self, label: str) -> Threshold:
         assert self.top is not None
         top = self.top.cpu()
         largest = top[:, 0]
@@ -216,7 +216,7 @@ class _Top:
         fired = value > 0
         if not bool(fired.any()):
             raise ConversionError(
-                f"layer {name!r}: nothing in it fires for any calibration image; "
+                f"layer {label}: nothing in it fires for any calibration image; "
                 "check its weights, or calibrate with more images"
             )
         value = torch.where(fired, value, value.max())

@@ -215,7 +215,7 @@ def to_spiking(
             threshold = seen
         else:
             raise ConversionError(
-                f"layer {stage.name!r}: its threshold comes from calibration data, and none is "
+                f"layer {stage.label}: its threshold comes from calibration data, and none is "
                 "given; pass training images"
             )
         neurons.append(make_neuron(neuron, tau, threshold, initial=initial))

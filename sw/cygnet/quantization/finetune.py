@@ -125,14 +125,14 @@ class QuantizedTraining(nn.Module):
             stage = network.folded.stage(number)
             if not isinstance(neuron, GN) or neuron.threshold.numel() != 1:
                 raise ConversionError(
-                    f"layer {stage.name!r}: a fine-tune needs group neurons with one threshold a "
+                    f"layer {stage.label}: a fine-tune needs group neurons with one threshold a "
                     "layer; use neuron 'gn' and layer-wise normalization"
                 )
             thetas.append(nn.Parameter(neuron.threshold.detach().reshape(()).clone()))
             activation = stage.activation
             if isinstance(activation, QCFS) and activation.levels != neuron.members:
                 raise ConversionError(
-                    f"layer {stage.name!r}: has {activation.levels} levels but {neuron.members} "
+                    f"layer {stage.label}: has {activation.levels} levels but {neuron.members} "
                     "members; convert with tau equal to L"
                 )
         self.thetas = nn.ParameterList(thetas)

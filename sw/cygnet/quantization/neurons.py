@@ -67,7 +67,7 @@ def layer_reset(
         needed = bits_needed(float(largest[channel]), float(step[channel]))
         works = f"use {needed} bits" if needed else "no width up to 8 bits does; train it again"
         raise ConversionError(
-            f"layer {stage.name!r}: weights of channel {channel} are too large for its threshold "
+            f"layer {stage.label}: weights of channel {channel} are too large for its threshold "
             f"in {bits} bits; {works}"
         )
     if skip is not None:
@@ -75,7 +75,7 @@ def layer_reset(
         reset = np.minimum(reset, largest_reset(np.abs(skip), step, SHORTCUT_LIMIT))
         if (reset < 1).any():
             raise ConversionError(
-                f"layer {stage.name!r}: its shortcut does not fit into 16 bits; train it again"
+                f"layer {stage.label}: its shortcut does not fit into 16 bits; train it again"
             )
         zero = zero & (skip == 0)
     reset = np.where(zero, 1, reset)

@@ -126,7 +126,7 @@ def quantize(
             step, enabled = layer_steps(neuron, stage)
             if step.ndim == 3 and threshold == "pow2":
                 raise ConversionError(
-                    f"layer {stage.name!r}: thresholds of one channel differ from place to place "
+                    f"layer {stage.label}: thresholds of one channel differ from place to place "
                     "and cannot all be powers of two; use threshold 'exact', or channel-wise "
                     "normalization"
                 )
@@ -149,17 +149,23 @@ def quantize(
 
 
 def bit_widths(folded: FoldedNetwork, bits: int | Mapping[str, int]) -> dict[str, int]:
-    """Width of the weights of every layer, by its name; 8 where ``bits`` does not name it."""
+    """Width of the weights of every layer, by its name; 8 where ``bits`` does not name it.
+
+    :param bits: names are those of the stages or, behind them, the user's
+    """
     names = [stage.name for stage in folded]
+    known = {stage.origin: stage.name for stage in folded} | {name: name for name in names}
     given = dict.fromkeys(names, bits) if isinstance(bits, int) else dict(bits)
+    widths = dict.fromkeys(names, 8)
     for name, width in given.items():
-        if name not in names:
+        if name not in known:
             raise CygnetError(f"bits: there is no layer {name!r}; layers are {', '.join(names)}")
         if not isinstance(width, int) or isinstance(width, bool):
             raise TypeError(f"bits must be an integer, not {width!r}")
         if not 2 <= width <= 8:
             raise ValueError(f"bits must be an integer in 2..8, not {width!r}")
-    return {name: given.get(name, 8) for name in names}
+        widths[known[name]] = width
+    return widths
 
 
 def _sums(stage: Stage, units: Mapping[int, Unit]) -> _Sums:
@@ -189,7 +195,7 @@ def _output(sums: _Sums, bits: int, mean: Callable[[Floats], Floats]) -> tuple[_
 def _layer(stage: Stage, sums: _Sums, neurons: Neurons | None, spec: InputSpec, bits: int) -> Layer:
     if not np.isfinite(sums.bias).all() or np.abs(sums.bias).max() >= 2**47:
         raise ConversionError(
-            f"layer {stage.name!r}: its bias is too large for its weights; train it again"
+            f"layer {stage.label}: its bias is too large for its weights; train it again"
         )
     shortcut: Identity | Projection | None = None
     if stage.shortcut is not None:

@@ -87,7 +87,7 @@ def pooled_shape(stage: Stage) -> tuple[int, ...]:
 
 def place_dependent(stage: Stage, what: str) -> ConversionError:
     return ConversionError(
-        f"layer {stage.name!r}: its {what} reads neurons whose thresholds differ from place to "
+        f"layer {stage.label}: its {what} reads neurons whose thresholds differ from place to "
         "place, which only SNM has amplitudes for; use neuron 'snm', or channel-wise normalization"
     )
 

@@ -62,7 +62,7 @@ def test_convert_options_reach_the_network(call: Call, weights: Path, tmp_path: 
     path = tmp_path / "x.cyg"
     outcome = call(
         *("convert", MODEL, "-w", weights, "--data", "digits", "-o", path, "--json"),
-        *("--neuron", "if", "--threshold", "pow2", "--bits", "6,layer_3=4", "--steps", 2),
+        *("--neuron", "if", "--threshold", "pow2", "--bits", "6,fc2=4", "--steps", 2),
         *("--input-scale", "1/32", "--mean", "0.1", "--std", "0.5", "--normalization", "layer"),
     )
     assert outcome.code == 0
@@ -160,7 +160,7 @@ def read(folder: Path, memory: dict[str, Any]) -> np.ndarray:
 def test_image_prints_the_manifest_as_json(call: Call, cyg: Path, tmp_path: Path) -> None:
     found = call("image", cyg, "-o", tmp_path, "--json").json
     assert found == json.loads((tmp_path / "manifest.json").read_text())
-    assert "layer_1_weight.mem" in call("image", cyg, "-o", tmp_path).out
+    assert "fc1_weight.mem" in call("image", cyg, "-o", tmp_path).out
 
 
 def test_verilog(call: Call, cyg: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_sim_and_its_exit_code(
 
     def spoilt(network: Any, hardware: Any, folder: Path) -> str:
         text = written(network, hardware, folder)
-        bias = folder / "layer_3_bias.mem"
+        bias = folder / "fc2_bias.mem"
         lines = bias.read_text().splitlines()
         lines[4] = f"{int(lines[4], 16) ^ 1 << 4 * len(lines[4]) - 6:0{len(lines[4])}x}"
         bias.write_text("\n".join(lines) + "\n")
@@ -216,7 +216,7 @@ def test_sim_and_its_exit_code(
     assert outcome.code == 1
     assert re.search(
         r"T = 2: RTL and golden model differ in \d+ of 40 images, first in the logits of image "
-        r"\d+: image \d+, layer layer_3, neuron 4, step [12], cycle \d+: expected \d, got \d ",
+        r"\d+: image \d+, layer fc2, neuron 4, step [12], cycle \d+: expected \d, got \d ",
         outcome.err,
     )
     assert recorded == [tmp_path / "mismatch-t2.fst"]
