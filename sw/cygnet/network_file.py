@@ -35,7 +35,7 @@ from cygnet.network import (
     SumPool,
 )
 
-__all__ = ["FORMAT_VERSION", "decode", "digest", "encode", "load", "save"]
+__all__ = ["FORMAT_VERSION", "contents", "decode", "digest", "encode", "load", "save"]
 
 FORMAT_VERSION = 1
 _KEY = "cygnet"
@@ -63,13 +63,13 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 def digest(network: Network) -> str:
     """SHA-256 (hex) of a network's content, as its file states it."""
-    header, tensors = _describe(network)
+    header, tensors = contents(network)
     return _digest(header, tensors)
 
 
 def encode(network: Network) -> bytes:
     """The bytes of the network's file."""
-    header, tensors = _describe(network)
+    header, tensors = contents(network)
     header["sha256"] = _digest(header, tensors)
     return safetensors.numpy.save(tensors, metadata={_KEY: _canonical(header)})
 
@@ -107,7 +107,8 @@ def _digest(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
     return sha.hexdigest()
 
 
-def _describe(network: Network) -> tuple[dict[str, Any], dict[str, NDArray]]:
+def contents(network: Network) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Description (docs/file-format.md, less its digest) and tensors by name."""
     tensors: dict[str, NDArray] = {}
     layers = []
     for number, layer in enumerate(network.layers):

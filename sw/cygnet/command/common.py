@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig, LayerHardware
@@ -36,11 +38,16 @@ __all__ = [
     "images",
     "one_of",
     "percent",
+    "print_json",
+    "rendered",
     "say",
     "show",
     "step_list",
     "whole_numbers",
 ]
+
+OFF_TERMINAL = 1000
+"""Columns of what is printed into a file or a pipe; a table takes as many as it needs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Data = Annotated[
@@ -243,13 +250,29 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on the output."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    # Off a terminal, nothing may depend on where it runs, and nothing is cut off.
+    console = Console(width=None if sys.stdout.isatty() else OFF_TERMINAL)
+    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print(_table(columns, rows))
+
+
+def rendered(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """The same as text, without colours and as wide as it needs to be."""
+    buffer = io.StringIO()
+    Console(file=buffer, width=OFF_TERMINAL, color_system=None).print(_table(columns, rows))
+    return "\n".join([title, *(line.rstrip() for line in buffer.getvalue().splitlines())]) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Numbers to the right, words to the left."""
+    table = Table(box=SIMPLE_HEAD)
+    texts = [[str(cell) for cell in row] for row in rows]
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    # Off a terminal, nothing may depend on where it runs.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        words = any(row[number][:1].isalpha() or row[number][:1] == "/" for row in texts)
+        table.add_column(column, justify="left" if number == 0 or words else "right")
+    for row in texts:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
 
 
 def print_json(value: dict[str, Any]) -> None:

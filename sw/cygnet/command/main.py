@@ -23,9 +23,12 @@ COMMANDS = {
     "compare": "Accuracy of the papers' methods on one trained network.",
     "trace": "One image through every form of a network, layer by layer.",
     "eval": "Accuracy of a .cyg file for each number of time-steps.",
+    "explain": "What a .cyg file holds, layer by layer.",
+    "diff": "In what two .cyg files differ.",
     "image": "Memory images of an accelerator, and their manifest.",
     "verilog": "Verilog of an accelerator.",
     "sim": "Run the Verilog on a data set and compare every value and cycle.",
+    "doctor": "Whether the tools are there, and how to mend what is missing.",
     "synth": "Area and speed of Verilog on a device, by Yosys and nextpnr.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:

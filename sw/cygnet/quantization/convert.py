@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from cygnet.conversion.normalization import Batches, Normalization
 from cygnet.conversion.spiking import NeuronKind, to_spiking
-from cygnet.network import InputSpec, Network
+from cygnet.errors import CygnetError
+from cygnet.interface import Network
+from cygnet.network import InputSpec
 from cygnet.quantization.neurons import ThresholdForm
 from cygnet.quantization.quantize import quantize
 
@@ -20,7 +25,7 @@ def convert(
     model: nn.Module,
     calibration: Batches | None = None,
     *,
-    input: InputSpec,
+    input: InputSpec | None = None,
     neuron: NeuronKind = "gn",
     tau: int = 4,
     steps: int = 8,
@@ -38,7 +43,10 @@ def convert(
     :param model: the trained network; it is copied and left as it is
     :param calibration: training images, uint8 in the layout of ``input`` or floats as the network
         takes them, one array or several; may be None where every activation is QCFS
-    :param input: what enters the network: shape, pixel scale, mean, std, layout
+    :param input: what enters the network: shape, pixel scale, mean, std, layout. None: pixels of
+        the shape of the calibration images, which are then uint8, scaled by 1/255 as torchvision's
+        ``ToTensor`` does; four axes are [n, height, width, channels] in a numpy array and
+        [n, channels, height, width] in a tensor
     :param neuron: ``"gn"`` (group neurons), ``"if"`` or ``"snm"`` (signed neurons with memory)
     :param tau: members of a group neuron, 1..16; L of the network's QCFS is the natural choice
     :param steps: T_max of the result
@@ -53,13 +61,16 @@ def convert(
     :param membrane_width: bits of a membrane that saturates; None: wide enough for everything
     :param name: of the network; it names files and Verilog modules
 
+    :returns: a :class:`cygnet.interface.Network`: the integer network, with methods
+    :raises CygnetError: ``input`` is left out and the calibration images do not tell it
     :raises ConversionError: the network has no spiking form, or does not fit into the widths; the
         message names the layer and the remedy
     """
+    spec = _input(calibration) if input is None else input
     spiking = to_spiking(
         model,
         calibration,
-        input=input,
+        input=spec,
         neuron=neuron,
         tau=tau,
         normalization=normalization,
@@ -67,11 +78,35 @@ def convert(
         initial=initial,
         spiking_output=spiking_output,
     )
-    return quantize(
-        spiking,
-        steps=steps,
-        name=name,
-        bits=bits,
-        threshold=threshold,
-        membrane_width=membrane_width,
+    return Network.of(
+        quantize(
+            spiking,
+            steps=steps,
+            name=name,
+            bits=bits,
+            threshold=threshold,
+            membrane_width=membrane_width,
+        )
     )
+
+
+def _input(calibration: Batches | None) -> InputSpec:
+    """Pixels of the shape of some images, scaled by 1/255."""
+    several = isinstance(calibration, Sequence) and len(calibration) > 0
+    first = calibration[0] if several else calibration  # type: ignore[index]
+    if not isinstance(first, (np.ndarray, Tensor)):
+        raise CygnetError(
+            "input: what enters the network is not said; give input=InputSpec(...), or training "
+            "images as one uint8 array"
+        )
+    shape = tuple(first.shape[1:])
+    if first.dtype not in (np.uint8, torch.uint8) or len(shape) not in (1, 2, 3):
+        raise CygnetError(
+            f"input: images of {first.dtype} and shape {tuple(first.shape)} do not say what their "
+            "pixels are; give input=InputSpec(...), or uint8 images"
+        )
+    layout: Literal["nhwc", "nchw"] = "nhwc"
+    if len(shape) == 3 and isinstance(first, Tensor):
+        shape, layout = (shape[1], shape[2], shape[0]), "nchw"
+    height, width, channels = {1: (1, 1, *shape), 2: (*shape, 1), 3: shape}[len(shape)]
+    return InputSpec("pixels", (height, width, channels), scale=1 / 255, layout=layout)
