@@ -123,7 +123,7 @@ def test_simulate_and_its_mismatch(
 
 def test_explain(net: Network) -> None:
     text = net.explain()
-    assert "layer_1" in text
+    assert "fc1" in text
     assert net.digest in text
 
 
