@@ -158,7 +158,7 @@ def draw_hardware(rng: Generator, network: Network) -> HardwareConfig:
         many = cores if number < len(network.layers) - 1 and cores <= channels else 1
         lanes = many * int(rng.integers(1, channels // many + 1))
         layers.append(LayerHardware(lanes, str(rng.choice(["fast", "small"])), many))  # type: ignore[arg-type]
-    arithmetic = rng.choice(["lut", "dsp"], len(layers))
+    arithmetic = rng.choice(["lut", "lut6", "dsp"], len(layers))
     layers = [
         replace(layer, arithmetic=str(kind)) for layer, kind in zip(layers, arithmetic, strict=True)
     ]

@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from cygnet.network import Bounds, SumPool
+from cygnet.product_plan import product_latency
 
-__all__ = ["BufferPlan", "SkipPlan", "WindowColumn", "WindowRow", "product_latency"]
-
-
-def product_latency(value: Bounds) -> int:
-    """Levels of the adder tree over the bits of a value; one register after each."""
-    return max(1, math.ceil(math.log2(value.width)))
+__all__ = ["BufferPlan", "SkipPlan", "WindowColumn", "WindowRow"]
 
 
 @dataclass(frozen=True)

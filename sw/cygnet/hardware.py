@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cygnet.network import Convolution, Network, Shape
+from cygnet.product_plan import ARITHMETIC, Arithmetic
 
 __all__ = ["HardwareConfig", "LayerHardware", "default_beat"]
 
@@ -27,22 +28,24 @@ class LayerHardware:
     :param lanes: outputs computed at once (P); one row of P weights is read per event
     :param neuron: variant of the neuron core, ``"fast"`` or ``"small"``
     :param cores: neuron cores that share the lanes; a divisor of them, 1 in the last layer
-    :param arithmetic: products of weights and values in lookup tables (``"lut"``) or in
-        multiplier blocks (``"dsp"``), two time-steps in one where they fit
+    :param arithmetic: products of weights and values in lookup tables of four inputs (``"lut"``)
+        or of six (``"lut6"``), or in multiplier blocks (``"dsp"``), two time-steps in one where
+        they fit
     """
 
     lanes: int
     neuron: Literal["fast", "small"] = "fast"
     cores: int = 1
-    arithmetic: Literal["lut", "dsp"] = "lut"
+    arithmetic: Arithmetic = "lut"
 
     def __post_init__(self) -> None:
         if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
             raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
         if not 1 <= self.lanes <= MAX_LANES:
             raise ValueError(f"lanes must be an integer in 1..{MAX_LANES}, not {self.lanes!r}")
-        if self.arithmetic not in ("lut", "dsp"):
-            raise ValueError(f"arithmetic must be 'lut' or 'dsp', not {self.arithmetic!r}")
+        if self.arithmetic not in ARITHMETIC:
+            choices = " or ".join(map(repr, ARITHMETIC))
+            raise ValueError(f"arithmetic must be {choices}, not {self.arithmetic!r}")
         if not isinstance(self.cores, int) or isinstance(self.cores, bool):
             raise TypeError(f"cores must be an integer, not {self.cores!r}")
         if self.cores < 1 or self.lanes % self.cores:
@@ -94,7 +97,7 @@ class HardwareConfig:
         beat: int | None = None,
         neuron: Literal["fast", "small"] = "fast",
         cores: int = 1,
-        arithmetic: Literal["lut", "dsp"] = "lut",
+        arithmetic: Arithmetic = "lut",
     ) -> HardwareConfig:
         """The same in every layer, but never more lanes than it has outputs, nor more neuron cores
         than divide them.

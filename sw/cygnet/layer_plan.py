@@ -11,12 +11,10 @@ has one. It reads the events of a window out of a line buffer, once for each *ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cygnet.buffer_plan import BufferPlan, SkipPlan, product_latency
+from cygnet.buffer_plan import BufferPlan, SkipPlan
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import (
@@ -32,6 +30,7 @@ from cygnet.network import (
     signed_width,
 )
 from cygnet.neuron_core import NeuronCoreConfig, rows_of
+from cygnet.product_plan import Arithmetic, product_latency
 from cygnet.shortcut_room import projection_lines, skip_slots
 
 __all__ = ["LayerPlan", "plan_layers"]
@@ -41,16 +40,15 @@ WALKER_START = 3
 """From the clock in which a window's start is decided to the one that issues its first event."""
 ADDRESS = 1
 """Event to weight address."""
-READ = 2
-"""Weight address to weights, with the memory's output register."""
-MULTIPLY = 2
-"""Weights to products in multiplier blocks."""
+READ = 3
+"""Weight address to weights: the memory, its output register, and one for what chooses between
+memory blocks."""
 ACCUMULATE = 1
 """Product to accumulator."""
 UNLOAD = 1
-"""Accumulator to the shift register of the drain."""
-ADD_BIAS = 1
-"""Shift register to the current with its bias."""
+"""Accumulator to the register that holds its sum while the next round is computed."""
+SELECT = 16
+"""Sums that one of which is chosen in a clock."""
 ENCODE = 1
 """Spike count to event row."""
 POOL = 1
@@ -85,7 +83,7 @@ class LayerPlan:
     :param current: range of the sum with both; for the last layer of all steps together
     :param core: one neuron core; None in the last layer
     :param rows_per_pixel: the parameters differ from pixel to pixel
-    :param arithmetic: ``"lut"`` or ``"dsp"``, of the engine's products
+    :param arithmetic: of the engine's products
     """
 
     layer: Layer
@@ -105,7 +103,7 @@ class LayerPlan:
     current: Bounds
     core: NeuronCoreConfig | None
     rows_per_pixel: bool
-    arithmetic: Literal["lut", "dsp"]
+    arithmetic: Arithmetic
 
     @property
     def name(self) -> str:
@@ -192,12 +190,24 @@ class LayerPlan:
     @property
     def product_latency(self) -> int:
         """Clocks of the engine's products."""
-        return MULTIPLY if self.arithmetic == "dsp" else product_latency(self.value)
+        return product_latency(self.value, self.arithmetic, self.weight_bits, self.columns)
 
     @property
     def skip_latency(self) -> int:
-        """Clocks that the drain waits for the products of an identity shortcut."""
+        """Clocks of the products of an identity shortcut."""
         return 0 if self.skip is None else self.skip.product_latency
+
+    @property
+    def select_latency(self) -> int:
+        """Clocks to choose one of a neuron core's sums."""
+        return 1 if self.columns * self.beats <= SELECT else 2
+
+    @property
+    def drain_latency(self) -> int:
+        """Clocks from a sum's turn to its current."""
+        if self.skip is None:
+            return self.select_latency + 1
+        return max(self.select_latency, self.skip_latency) + 2
 
     @property
     def accumulator_width(self) -> int:
@@ -215,7 +225,7 @@ class LayerPlan:
     @property
     def to_current(self) -> int:
         """Clocks from a round's last event to the first current of its drain."""
-        return self.to_sums + UNLOAD + self.skip_latency + ADD_BIAS
+        return self.to_sums + UNLOAD + self.drain_latency
 
     @property
     def to_rows(self) -> int:

@@ -23,6 +23,7 @@ from rich.text import Text
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.network import Network
+from cygnet.product_plan import ARITHMETIC
 
 __all__ = [
     "AsJson",
@@ -78,8 +79,8 @@ Beat = Annotated[
 Arithmetic = Annotated[
     str,
     typer.Option(
-        help="Products in lookup tables or multiplier blocks, lut or dsp: one, or one for each "
-        "layer (dsp,lut,lut)."
+        help="Products in lookup tables of four or six inputs or in multiplier blocks, lut, lut6 or "
+        "dsp: one, or one for each layer (dsp,lut,lut)."
     ),
 ]
 Cores = Annotated[
@@ -184,13 +185,12 @@ def hardware(
                 f"{option}: {by_option[option]!r} must be one number, or one for each of the "
                 f"{count} layers"
             )
-    kinds = arithmetic.split(",")
-    for kind in kinds:
-        one_of(kind, "--arithmetic", ("lut", "dsp"))
+    named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
+    kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
     if len(kinds) not in (1, count):
         raise CygnetError(
-            f"--arithmetic: {arithmetic!r} must be lut or dsp, or one for each of the "
-            f"{count} layers"
+            f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for each "
+            f"of the {count} layers"
         )
     try:
         config = HardwareConfig.uniform(
@@ -208,7 +208,7 @@ def hardware(
             each = zip(layers, numbers["--cores"], strict=True)
             layers = [replace(layer, cores=number) for layer, number in each]
         layers = [
-            replace(layer, arithmetic="dsp" if kinds[number % len(kinds)] == "dsp" else "lut")
+            replace(layer, arithmetic=kinds[number % len(kinds)])
             for number, layer in enumerate(layers)
         ]
         config = replace(config, layers=tuple(layers))
