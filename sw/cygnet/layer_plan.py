@@ -11,6 +11,7 @@ has one. It reads the events of a window out of a line buffer, once for each *ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -79,8 +79,8 @@ Beat = Annotated[
 Arithmetic = Annotated[
     str,
     typer.Option(
-        help="Products in lookup tables of four or six inputs or in multiplier blocks, lut, lut6 or "
-        "dsp: one, or one for each layer (dsp,lut,lut)."
+        help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
+        "dsp, one, or one for each layer (dsp,lut,lut)."
     ),
 ]
 Cores = Annotated[
