@@ -15,10 +15,12 @@ from typing import Literal
 from cygnet.network import Convolution, Network, Shape
 from cygnet.product_plan import ARITHMETIC, Arithmetic
 
-__all__ = ["HardwareConfig", "LayerHardware", "default_beat"]
+__all__ = ["BLOCK", "HardwareConfig", "LayerHardware", "default_beat"]
 
 MAX_LANES = 512
 MAX_BEAT = 64
+MAX_BLOCK = 64
+BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,25 @@ class LayerHardware:
     :param arithmetic: products of weights and values in lookup tables of four inputs (``"lut"``)
         or of six (``"lut6"``), or in multiplier blocks (``"dsp"``), two time-steps in one where
         they fit
+    :param block: the most time-steps that have accumulators of their own; of more, the layer walks
+        each window once for every block of so many
     """
 
     lanes: int
     neuron: Literal["fast", "small"] = "fast"
     cores: int = 1
     arithmetic: Arithmetic = "lut"
+    block: int = BLOCK
 
     def __post_init__(self) -> None:
-        if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
-            raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
-        if not 1 <= self.lanes <= MAX_LANES:
-            raise ValueError(f"lanes must be an integer in 1..{MAX_LANES}, not {self.lanes!r}")
+        for name, value, high in (
+            ("lanes", self.lanes, MAX_LANES),
+            ("block", self.block, MAX_BLOCK),
+        ):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an integer, not {value!r}")
+            if not 1 <= value <= high:
+                raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
         if self.arithmetic not in ARITHMETIC:
             choices = " or ".join(map(repr, ARITHMETIC))
             raise ValueError(f"arithmetic must be {choices}, not {self.arithmetic!r}")
@@ -98,6 +107,7 @@ class HardwareConfig:
         neuron: Literal["fast", "small"] = "fast",
         cores: int = 1,
         arithmetic: Arithmetic = "lut",
+        block: int = BLOCK,
     ) -> HardwareConfig:
         """The same in every layer, but never more lanes than it has outputs, nor more neuron cores
         than divide them.
@@ -111,7 +121,7 @@ class HardwareConfig:
             share = min(lanes, network.shape(number)[2])
             last = number == len(network.layers) - 1
             divisor = max(n for n in range(1, cores + 1) if last or share % n == 0)
-            layers.append(LayerHardware(share, neuron, 1 if last else divisor, arithmetic))
+            layers.append(LayerHardware(share, neuron, 1 if last else divisor, arithmetic, block))
         config = cls(
             steps=steps,
             beat=default_beat(network) if beat is None else beat,

@@ -75,8 +75,10 @@ class LayerPlan:
     :param main: buffer of the map that its synapses read
     :param projection: buffer of the map that a projection shortcut reads, or None
     :param skip: buffer of an identity shortcut, or None
-    :param columns: S of all its buffers
+    :param columns: S, steps that the engine computes side by side
+    :param blocks: walks of a window for each round, one for every S of its T steps
     :param repeats: how often a finished column enters the neuron core: T for pixels, else 1
+    :param steps: steps that each neuron makes in a frame (T; 1 in the last layer)
     :param scale: what a logit is multiplied by: T where the last layer reads pixels, else 1
     :param bias_steps: how many biases a sum gets: T where the last layer reads counts, else 1
     :param weight_bits: of one weight
@@ -96,7 +98,9 @@ class LayerPlan:
     projection: BufferPlan | None
     skip: SkipPlan | None
     columns: int
+    blocks: int
     repeats: int
+    steps: int
     scale: int
     bias_steps: int
     weight_bits: int
@@ -172,9 +176,19 @@ class LayerPlan:
         return -(-self.tail // self.cores)
 
     @property
-    def steps(self) -> int:
-        """Steps that each neuron makes in a frame (T; 1 in the last layer)."""
+    def walks(self) -> int:
+        """How often the walker goes over the events of a window."""
+        return self.rounds * self.blocks
+
+    @property
+    def block_steps(self) -> int:
+        """Steps that each neuron makes after one walk."""
         return self.columns * self.repeats
+
+    @property
+    def final_steps(self) -> int:
+        """The same after the last walk of a round, 1..block_steps."""
+        return self.steps - (self.blocks - 1) * self.block_steps
 
     @property
     def pitch(self) -> int:
@@ -185,8 +199,8 @@ class LayerPlan:
 
     @property
     def drain(self) -> int:
-        """Clocks that the results of one round occupy the way to the neuron cores."""
-        return self.pitch * self.steps
+        """Clocks that the results of one walk occupy the way to the neuron cores."""
+        return self.pitch * self.block_steps
 
     @property
     def product_latency(self) -> int:
@@ -220,19 +234,19 @@ class LayerPlan:
 
     @property
     def to_sums(self) -> int:
-        """Clocks from a round's last event to its sums."""
+        """Clocks from a walk's last event to its sums."""
         return ADDRESS + READ + self.product_latency + ACCUMULATE
 
     @property
     def to_current(self) -> int:
-        """Clocks from a round's last event to the first current of its drain."""
+        """Clocks from a walk's last event to the first current of its drain."""
         return self.to_sums + UNLOAD + self.drain_latency
 
     @property
     def to_rows(self) -> int:
         """Clocks from a window's last event to the transfer of its last event row; for the last
         layer, to the transfer of the last logit."""
-        last = self.to_current + (self.steps - 1) * self.pitch + self.tail_beats - 1
+        last = self.to_current + (self.final_steps - 1) * self.pitch + self.tail_beats - 1
         return last + (OUTPUT if self.core is None else self.core.latency + ENCODE)
 
 
@@ -263,16 +277,18 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
     _refuse(network, number)
     steps = hardware.steps
     pixels = layer.source == INPUT
-    columns = 1 if pixels or last else steps
-    main = _buffer(network, hardware, number, columns, steps if last and not pixels else 1)
+    # What lies in the buffers, and what the engine takes of it at once.
+    stored = 1 if pixels or last else steps
+    blocks = -(-stored // choice.block)
+    main = _buffer(network, hardware, number, stored, steps if last and not pixels else 1)
     projection = skip = None
     accumulator = _sum_bounds(layer.synapses.fan_in(), main.value)
     if isinstance(layer.shortcut, Projection):
-        projection = _projection(network, hardware, layer.shortcut, columns)
+        projection = _projection(network, hardware, layer.shortcut, stored)
         extra = _sum_bounds(layer.shortcut.fan_in(), projection.value)
         accumulator = Bounds(accumulator.low + extra.low, accumulator.high + extra.high)
     elif isinstance(layer.shortcut, Identity):
-        skip = _skip(network, hardware, number, layer.shortcut, columns)
+        skip = _skip(network, hardware, number, layer.shortcut, stored)
     current = network.current(number)
     if last:
         current = Bounds(min(0, current.low * steps), max(0, current.high * steps))
@@ -293,8 +309,10 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         main=main,
         projection=projection,
         skip=skip,
-        columns=columns,
+        columns=-(-stored // blocks),
+        blocks=blocks,
         repeats=steps if pixels and not last else 1,
+        steps=1 if last else steps,
         scale=steps if pixels and last else 1,
         bias_steps=steps if last and not pixels else 1,
         weight_bits=max(

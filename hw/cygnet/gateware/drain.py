@@ -24,11 +24,12 @@ SELECT_BITS = (SELECT - 1).bit_length()
 
 
 class Drain(wiring.Component):
-    """Goes through the P x S sums of a round while the engine works on the next one: one sum a
-    clock for each neuron core.
+    """Goes through the P x S sums of a walk during the next one: one sum a clock for each neuron
+    core.
 
     The order is step by step, lanes inside: the same neuron comes again after ``plan.pitch``
-    clocks. Pixels give one column of sums, which goes round T times.
+    clocks. Pixels give one column of sums, which goes round T times. The blocks of a round follow
+    each other, so the neurons see their T steps in a row.
 
     Parameters
     ----------
@@ -75,11 +76,13 @@ class Drain(wiring.Component):
         word = Signal(unsigned_width(plan.rounds * plan.beats))
         word_next = Signal.like(word)
         word_base = Signal.like(word)
-        last_beat, last_step, valid, round_done = Signal(), Signal(), Signal(), Signal()
+        last_beat, last_step, valid = Signal(), Signal(), Signal()
+        block_done, round_done = Signal(), Signal()
         base_next = Signal.like(word)
         m.d.comb += [
             last_beat.eq(beat == plan.pitch - 1),
             last_step.eq(step == plan.steps - 1),
+            block_done.eq(busy & last_beat & self._last_column(m, busy & last_beat, last_step)),
             round_done.eq(busy & last_beat & last_step),
             valid.eq(busy & (beat < Mux(end, plan.tail_beats, plan.beats))),
             base_next.eq(Mux(round_done, Mux(end, 0, word_base + plan.beats), word_base)),
@@ -89,8 +92,10 @@ class Drain(wiring.Component):
             m.d.sync += beat.eq(beat + 1)
             with m.If(last_beat):
                 m.d.sync += [beat.eq(0), step.eq(step + 1)]
+            with m.If(block_done):
+                m.d.sync += busy.eq(0)
             with m.If(round_done):
-                m.d.sync += [step.eq(0), busy.eq(0)]
+                m.d.sync += step.eq(0)
         m.d.sync += [word.eq(word_next), word_base.eq(base_next)]
         with m.If(self.i.valid):
             m.d.sync += [busy.eq(1), end.eq(self.i.payload.end)]
@@ -134,6 +139,18 @@ class Drain(wiring.Component):
         for core, total in enumerate(totals):
             m.d.sync += payload.currents[core].eq(total)
         return m
+
+    def _last_column(self, m: Module, advance: Value, last_step: Signal) -> Value:
+        """Whether this is the last step of its block."""
+        plan = self._plan
+        if plan.blocks == 1:
+            return last_step
+        column = Signal(unsigned_width(plan.columns - 1))
+        done = Signal()
+        m.d.comb += done.eq((column == plan.columns - 1) | last_step)
+        with m.If(advance):
+            m.d.sync += column.eq(Mux(done, 0, column + 1))
+        return done
 
     def _selected(self, m: Module, advance: Value) -> list[Value]:
         """For each core the sum whose turn it is, ``plan.select_latency`` clocks later."""

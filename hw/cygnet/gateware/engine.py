@@ -25,7 +25,8 @@ GROUP = 16
 class SynapseEngine(wiring.Component):
     """Adds, for each event, one row of P weights times the event's values to P x S accumulators.
 
-    A weight is read once for all steps. One event is taken in each clock, without exception.
+    A weight is read once for the S steps of a block. One event is taken in each clock, without
+    exception.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ class SynapseEngine(wiring.Component):
     -------
     i : ``In(stream.Signature(event_layout(plan), always_ready=True))``
     o : ``Out(stream.Signature(sums_layout(plan), always_ready=True))``
-        Valid for one clock, ``plan.to_sums`` clocks after the last event of a round; the sums are
-        there a clock later and stay until those of the next round come.
+        Valid for one clock, ``plan.to_sums`` clocks after the last event of a walk; the sums are
+        there a clock later and stay until those of the next walk come.
     """
 
     def __init__(self, plan: LayerPlan, weights: Sequence[int] | None = None) -> None:

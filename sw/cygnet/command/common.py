@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cygnet.errors import CygnetError
-from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
 from cygnet.network import Network
 from cygnet.product_plan import ARITHMETIC
 
@@ -87,6 +87,13 @@ Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
 ]
 NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
+Block = Annotated[
+    str,
+    typer.Option(
+        help="Time-steps computed at once; of more, inputs are walked again for every so many: one "
+        "number, or one for each layer (8,4,1)."
+    ),
+]
 
 
 def one_of(value: str, option: str, choices: Sequence[str]) -> str:
@@ -171,13 +178,14 @@ def hardware(
     neuron: str = "fast",
     cores: str = "1",
     arithmetic: str = "lut",
+    block: str = str(BLOCK),
 ) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores`` and
-    ``--arithmetic``."""
+    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``,
+    ``--arithmetic`` and ``--block``."""
     core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
     one_of(neuron, "--neuron-core", ("fast", "small"))
     count = len(network.layers)
-    by_option = {"--lanes": lanes, "--cores": cores}
+    by_option = {"--lanes": lanes, "--cores": cores, "--block": block}
     numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
     for option, found in numbers.items():
         if len(found) not in (1, count):
@@ -207,14 +215,19 @@ def hardware(
         if len(numbers["--cores"]) > 1:
             each = zip(layers, numbers["--cores"], strict=True)
             layers = [replace(layer, cores=number) for layer, number in each]
+        blocks = numbers["--block"]
         layers = [
-            replace(layer, arithmetic=kinds[number % len(kinds)])
+            replace(
+                layer,
+                arithmetic=kinds[number % len(kinds)],
+                block=blocks[number % len(blocks)],
+            )
             for number, layer in enumerate(layers)
         ]
         config = replace(config, layers=tuple(layers))
         config.check(network)
     except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes, --cores or --beat") from None
+        raise CygnetError(f"{error}; mend --steps, --lanes, --cores, --block or --beat") from None
     return config
 
 

@@ -13,6 +13,7 @@ from cygnet.command.common import (
     Arithmetic,
     AsJson,
     Beat,
+    Block,
     Cores,
     Lanes,
     NeuronCore,
@@ -21,6 +22,7 @@ from cygnet.command.common import (
 )
 from cygnet.errors import MismatchError
 from cygnet.files import write_text
+from cygnet.hardware import BLOCK
 from cygnet.network_file import load
 
 __all__ = ["verilog"]
@@ -35,6 +37,7 @@ def verilog(
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
+    block: Block = str(BLOCK),
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +56,7 @@ def verilog(
         neuron=neuron_core,
         cores=cores,
         arithmetic=arithmetic,
+        block=block,
     )
     text = generate(loaded, config)
     top = top_name(loaded)
