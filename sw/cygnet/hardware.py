@@ -79,11 +79,14 @@ class HardwareConfig:
     :param beat: input values that arrive in one transfer; where a convolution reads the input, its
         channels
     :param layers: one for each layer of the network
+    :param loadable: weights, biases and thresholds are written at run time, not read from images;
+        every one of them then lies in a memory
     """
 
     steps: int
     beat: int
     layers: tuple[LayerHardware, ...]
+    loadable: bool = False
 
     def __post_init__(self) -> None:
         for name, value, high in (("steps", self.steps, 4096), ("beat", self.beat, MAX_BEAT)):
@@ -91,6 +94,8 @@ class HardwareConfig:
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if not 1 <= value <= high:
                 raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
+        if not isinstance(self.loadable, bool):
+            raise TypeError(f"loadable must be a boolean, not {self.loadable!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
         for layer in self.layers:
             if not isinstance(layer, LayerHardware):

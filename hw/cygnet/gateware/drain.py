@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import current_layout, sums_layout
+from cygnet.gateware.load import Words, parameter_memory
 from cygnet.gateware.lookup import choose
 from cygnet.gateware.products import shift_add_product
 from cygnet.gateware.skip_buffer import SkipReadSignature
@@ -34,8 +32,8 @@ class Drain(wiring.Component):
     Parameters
     ----------
     plan : LayerPlan
-    biases, skips : sequence of int, or None
-        Rows of the memories of biases and of shortcut weights; None leaves them to an image.
+    biases, skips : Words
+        Rows of the memories of biases and of shortcut weights.
 
     Members
     -------
@@ -49,8 +47,8 @@ class Drain(wiring.Component):
     def __init__(
         self,
         plan: LayerPlan,
-        biases: Sequence[int] | None = None,
-        skips: Sequence[int] | None = None,
+        biases: Words = None,
+        skips: Words = None,
     ) -> None:
         self._plan = plan
         self._biases = biases
@@ -102,10 +100,9 @@ class Drain(wiring.Component):
 
         selected = self._selected(m, busy & (beat < plan.beats))
 
-        m.submodules.biases = memory = Memory(
-            shape=unsigned(cores * plan.bias_width), depth=plan.words, init=self._biases or []
+        port = parameter_memory(
+            m, "biases", width=cores * plan.bias_width, depth=plan.words, words=self._biases
         )
-        port = memory.read_port()
         early = plan.select_latency == 1
         m.d.comb += [port.addr.eq(word_next if early else word), port.en.eq(1)]
         biases = delayed(m, port.data, "biases_read", 1)
@@ -207,10 +204,9 @@ class Drain(wiring.Component):
         if plan.skip is None:
             return [Const(0)] * plan.cores
         skip = plan.skip
-        m.submodules.skips = memory = Memory(
-            shape=unsigned(plan.cores * skip.weight_bits), depth=skip.words, init=self._skips or []
+        port = parameter_memory(
+            m, "skips", width=plan.cores * skip.weight_bits, depth=skip.words, words=self._skips
         )
-        port = memory.read_port()
         m.d.comb += [
             port.addr.eq(word_next),
             port.en.eq(1),

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import event_layout, sums_layout
+from cygnet.gateware.load import Words, parameter_memory
 from cygnet.gateware.products import digit_product, multiply, shift_add_product
 from cygnet.layer_plan import ADDRESS, READ, LayerPlan
 from cygnet.product_plan import digits
@@ -31,8 +29,8 @@ class SynapseEngine(wiring.Component):
     Parameters
     ----------
     plan : LayerPlan
-    weights : sequence of int, or None
-        Rows of the weight memory (:func:`cygnet.images.memories`); None leaves it to an image.
+    weights : Words
+        Rows of the weight memory (:func:`cygnet.images.memories`).
 
     Members
     -------
@@ -42,7 +40,7 @@ class SynapseEngine(wiring.Component):
         there a clock later and stay until those of the next walk come.
     """
 
-    def __init__(self, plan: LayerPlan, weights: Sequence[int] | None = None) -> None:
+    def __init__(self, plan: LayerPlan, weights: Words = None) -> None:
         self._plan = plan
         self._weights = weights
         super().__init__(
@@ -59,10 +57,9 @@ class SynapseEngine(wiring.Component):
         depth = plan.rounds * plan.positions
         row_shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
 
-        m.submodules.weights = memory = Memory(
-            shape=unsigned(plan.lanes * plan.weight_bits), depth=depth, init=self._weights or []
+        port = parameter_memory(
+            m, "weights", width=plan.lanes * plan.weight_bits, depth=depth, words=self._weights
         )
-        port = memory.read_port()
 
         address = Signal.like(event.address, reset_less=True)
         m.d.sync += address.eq(event.address)
