@@ -4,8 +4,8 @@
 *Datapath*: for every v, u, m and every parameter, the count and the membrane that a step leaves
 are the ones of docs/numerics.md; the pipeline runs once, from reset, without its memories.
 *Rules*: a spike that is offered stays as it is until it is taken, whatever the sink does
-(induction). *Steps*: the whole core, memories and stalls included, equals the one-line model over
-a number of clocks from reset (bounded).
+(induction). *Search*: the stages of a search one by one, at the widths of real layers. *Steps*: the
+whole core, state memory and stalls included, equals the one-line model for ever (induction).
 """
 
 from __future__ import annotations
