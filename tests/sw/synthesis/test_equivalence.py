@@ -2,8 +2,8 @@
 """The ECP5 netlist steps on whole cores: the netlist before and after, clock by clock.
 
 Both are simulated side by side on random stimuli, with Yosys' models of the cells; block RAM, of
-which the cell library has no model, is ``dp16kd.v``. The source is a third party: its spikes must be
-those of both.
+which the cell library has no model, is ``dp16kd.v``. The source is a third party: its spikes must
+be those of both.
 """
 
 from __future__ import annotations
@@ -136,7 +136,11 @@ def simulate(before: str, after: str, source: str, config: NeuronCoreConfig, fol
     """Clocks, out of 20,000, in which one of the three differs."""
     for name, text in (("before", before), ("after", after)):
         (folder / f"{name}.json").write_text(text)
-        run_yosys(folder, f"read_json {name}.json; rename core {name}; select {name}; setundef -zero; write_verilog -selected {name}.v")
+        run_yosys(
+            folder,
+            f"read_json {name}.json; rename core {name}; select {name}; setundef -zero; "
+            f"write_verilog -selected {name}.v",
+        )
     (folder / "source.v").write_text(re.sub(r"\bmodule core\b", "module source", source))
     (folder / "dp16kd.v").write_text(block_ram())
     (folder / "miter.v").write_text(miter(config))
