@@ -122,7 +122,7 @@ class Recursion:
         """Compute windows until a time is missing."""
         plan, latest = stage.plan, self._latest
         total = self._frames * plan.pixels
-        drain, walks, to_rows = plan.drain, plan.walks, plan.to_rows
+        drain, rounds, to_rows = plan.drain, plan.rounds, plan.to_rows
         began = stage.at
         while stage.at < total:
             frame, window = divmod(stage.at, plan.pixels)
@@ -153,7 +153,7 @@ class Recursion:
             if stage.last is not None:
                 last = latest(last, stage.last + each)
                 opened = latest(opened, stage.last + 1)
-            last = last + (walks - 1) * each
+            last = last + (rounds - 1) * each
             stage.last = last
             self._busy[frame][plan.number] = self._busy[frame][plan.number] + last - opened + 1
             self._give(stage, window, last, last + to_rows)
@@ -177,7 +177,7 @@ class Recursion:
                 advance = buffer.window_rows[y].advance
                 source.returned += [last] * (advance * buffer.width)
         if stage.skip is not None:
-            done = last + plan.to_sums + UNLOAD + plan.final_steps * plan.pitch - 1
+            done = last + plan.to_sums + UNLOAD + plan.steps * plan.pitch - 1
             stage.skip.returned.append(done)
 
 

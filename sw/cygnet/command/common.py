@@ -21,9 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cygnet.errors import CygnetError
-from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
+from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.network import Network
-from cygnet.product_plan import ARITHMETIC
 
 __all__ = [
     "AsJson",
@@ -79,21 +78,14 @@ Beat = Annotated[
 Arithmetic = Annotated[
     str,
     typer.Option(
-        help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
-        "dsp, one, or one for each layer (dsp,lut,lut)."
+        help="Products in lookup tables or multiplier blocks, lut or dsp: one, or one for each "
+        "layer (dsp,lut,lut)."
     ),
 ]
 Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
 ]
 NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
-Block = Annotated[
-    str,
-    typer.Option(
-        help="Time-steps computed at once; of more, inputs are walked again for every so many: one "
-        "number, or one for each layer (8,4,1)."
-    ),
-]
 
 
 def one_of(value: str, option: str, choices: Sequence[str]) -> str:
@@ -178,14 +170,13 @@ def hardware(
     neuron: str = "fast",
     cores: str = "1",
     arithmetic: str = "lut",
-    block: str = str(BLOCK),
 ) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``,
-    ``--arithmetic`` and ``--block``."""
+    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores`` and
+    ``--arithmetic``."""
     core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
     one_of(neuron, "--neuron-core", ("fast", "small"))
     count = len(network.layers)
-    by_option = {"--lanes": lanes, "--cores": cores, "--block": block}
+    by_option = {"--lanes": lanes, "--cores": cores}
     numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
     for option, found in numbers.items():
         if len(found) not in (1, count):
@@ -193,12 +184,13 @@ def hardware(
                 f"{option}: {by_option[option]!r} must be one number, or one for each of the "
                 f"{count} layers"
             )
-    named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
-    kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
+    kinds = arithmetic.split(",")
+    for kind in kinds:
+        one_of(kind, "--arithmetic", ("lut", "dsp"))
     if len(kinds) not in (1, count):
         raise CygnetError(
-            f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for each "
-            f"of the {count} layers"
+            f"--arithmetic: {arithmetic!r} must be lut or dsp, or one for each of the "
+            f"{count} layers"
         )
     try:
         config = HardwareConfig.uniform(
@@ -215,19 +207,14 @@ def hardware(
         if len(numbers["--cores"]) > 1:
             each = zip(layers, numbers["--cores"], strict=True)
             layers = [replace(layer, cores=number) for layer, number in each]
-        blocks = numbers["--block"]
         layers = [
-            replace(
-                layer,
-                arithmetic=kinds[number % len(kinds)],
-                block=blocks[number % len(blocks)],
-            )
+            replace(layer, arithmetic="dsp" if kinds[number % len(kinds)] == "dsp" else "lut")
             for number, layer in enumerate(layers)
         ]
         config = replace(config, layers=tuple(layers))
         config.check(network)
     except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes, --cores, --block or --beat") from None
+        raise CygnetError(f"{error}; mend --steps, --lanes, --cores or --beat") from None
     return config
 
 

@@ -97,8 +97,8 @@ def compare_methods(
 
 def compare(
     model: Model,
-    weights: Weights,
     data: TrainedData,
+    weights: Weights = None,
     methods: Annotated[
         str,
         typer.Option(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -24,50 +23,49 @@ from cygnet.command.common import (
     show,
     whole_numbers,
 )
+from cygnet.command.setup import (
+    InputScale,
+    Layout,
+    Mean,
+    Model,
+    Std,
+    Weights,
+    images,
+    trained_input,
+)
 from cygnet.errors import CygnetError
-from cygnet.network import InputSpec, Network
+from cygnet.interop.sources import read_source
+from cygnet.network import Network
 from cygnet.network_file import save
 
 if TYPE_CHECKING:
     from cygnet.conversion import SpikingNetwork
     from cygnet.data import Dataset
 
-__all__ = ["convert", "falls", "float_labels", "trained_input"]
+__all__ = ["convert", "falls", "float_labels"]
 
 
 def convert(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="module:factory or module:factory(name=value, ...); without a module, of the zoo."
-        ),
-    ],
-    weights: Annotated[
-        Path, typer.Option("--weights", "-w", help="State dict: safetensors, or of torch.save.")
-    ],
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .cyg file to write.")],
+    weights: Weights = None,
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--data",
             help="Train images calibrate where thresholds are not trained, test images judge: "
-            ".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits.",
+            ".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits. A file that "
+            "states its input, with trained thresholds, needs none.",
+            show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The .cyg file to write.")],
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="train or test: what accuracy is printed for.")
     ] = None,
-    input_scale: Annotated[
-        str | None,
-        typer.Option(help="Float value of one pixel step; as trained, else 1/255 (digits 1/16)."),
-    ] = None,
-    mean: Annotated[
-        str | None, typer.Option(help="Per channel, after the scale; as trained, else 0.")
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option(help="Per channel, after the scale; as trained, else 1.")
-    ] = None,
-    layout: Annotated[str, typer.Option(help="Of four axes: nhwc or nchw.")] = "nhwc",
+    input_scale: InputScale = None,
+    mean: Mean = None,
+    std: Std = None,
+    layout: Layout = "nhwc",
     neuron: Annotated[str, typer.Option(help="gn, if or snm.")] = "gn",
     tau: Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")] = 4,
     steps: Annotated[int, typer.Option(help="The most time-steps that the file is made for.")] = 8,
@@ -98,8 +96,9 @@ def convert(
 ) -> None:
     """Convert a trained network and write the integer spiking network as one .cyg file.
 
-    Prints the accuracy of the torch network, of the spiking network in floats and of the integer
-    one for each number of time-steps, and warns where more steps lose accuracy.
+    MODEL is a factory with its weights, an ONNX file or one of torch.export; the three give the
+    same file. Prints the accuracy of the torch network, of the spiking network in floats and of
+    the integer one for each number of time-steps, and warns where more steps lose accuracy.
 
     Example: cygnet convert mlp -w mlp.safetensors --data mnist.npz --tau 4 --steps 4 -o mnist.cyg
     """
@@ -123,21 +122,20 @@ def convert(
     plain, named = _widths(bits)
 
     from cygnet.conversion import calibrate_potentials, to_spiking
-    from cygnet.models import build, load_weights
-    from cygnet.models.weights import read_notes
     from cygnet.quantization import Finetuning, quantize
     from cygnet.quantization import finetune as tune
     from cygnet.training import logits
 
-    network = build(model)
-    load_weights(network, weights)
-    train, test = _data(data, split, cast(Literal["nhwc", "nchw"], layout))
-    spec = trained_input(train, read_notes(weights), input_scale, mean, std, layout)
+    source = read_source(model, weights)
+    train, test = images(data, split, layout) if data else (None, None)
+    spec = trained_input(train, source, input_scale, mean, std, layout)
+    if train is None and (finetune or potentials):
+        raise CygnetError("--finetune and --potentials need train images; give --data")
     say("converting", quiet=as_json)
     spiking = to_spiking(
-        network,
+        source.model,
         # A copy: torch warns of arrays that it may not write to.
-        train.x[:calibration].copy(),
+        None if train is None else train.x[:calibration].copy(),
         input=spec,
         neuron=cast(Literal["gn", "if", "snm"], neuron),
         tau=tau,
@@ -146,7 +144,7 @@ def convert(
     )
     widths = {stage.name: plain for stage in spiking.folded} | named
     form = cast(Literal["exact", "pow2"], threshold)
-    if finetune:
+    if train is not None and finetune:
         with bar("fine-tune", quiet=as_json) as progress:
             spiking = tune(
                 spiking,
@@ -156,12 +154,18 @@ def convert(
                 options=Finetuning(epochs=finetune),
                 progress=lambda done, total, loss: progress(done, total),
             )
-    if potentials:
+    if train is not None and potentials:
         calibrate_potentials(spiking, train.x[:calibration], steps=potentials)
     integers = quantize(spiking, steps=steps, name=_name(name, out), bits=widths, threshold=form)
     save(integers, out)
+    if test is None:
+        if as_json:
+            print_json({"out": str(out), "network": integers.digest})
+        else:
+            show(out.name, ["layer", "neurons", "bits"], _layers(integers))
+        return
     with bar("torch network", quiet=as_json) as progress:
-        ann = logits(network, test, spec, progress=progress).argmax(dim=1).numpy()
+        ann = logits(source.model, test, spec, progress=progress).argmax(dim=1).numpy()
     found = _accuracies(integers, spiking, test, ann, steps, as_json)
     warnings = falls([row["golden"] for row in found["steps"].values()])
     if as_json:
@@ -177,6 +181,15 @@ def convert(
     )
     for warning in warnings:
         say(f"warning: {warning}")
+
+
+def _layers(network: Network) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for number, layer in enumerate(network.layers):
+        kind = "accumulates" if layer.neurons is None else layer.neurons.kind
+        size = "x".join(str(value) for value in network.shape(number))
+        rows.append([layer.name, f"{kind} {size}", layer.synapses.bits])
+    return rows
 
 
 def _accuracies(
@@ -239,42 +252,6 @@ def falls(shares: list[float]) -> list[str]:
         for t, (before, after) in enumerate(pairwise(shares), start=1)
         if after < before
     ]
-
-
-def _data(
-    data: list[str], split: str | None, layout: Literal["nhwc", "nchw"]
-) -> tuple[Dataset, Dataset]:
-    """Images to calibrate with, and images to judge with."""
-    from cygnet.data import load
-
-    wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
-    return load(data, prefer="train", layout=layout), load(data, split=wanted, layout=layout)
-
-
-def trained_input(
-    train: Dataset,
-    notes: Mapping[str, Any],
-    scale: str | None,
-    mean: str | None,
-    std: str | None,
-    layout: str,
-) -> InputSpec:
-    """The input as the options say, else as the weights say that they were trained."""
-    from cygnet.data import input_spec, numbers
-
-    trained = notes.get("input", {})
-    given = trained.get("scale") if scale is None else numbers(scale, "--input-scale")
-    if isinstance(given, tuple):
-        if len(given) != 1:
-            raise CygnetError(f"--input-scale: {scale!r} must be one number")
-        given = given[0]
-    return input_spec(
-        train,
-        scale=given,
-        mean=trained.get("mean", ()) if mean is None else numbers(mean, "--mean"),
-        std=trained.get("std", ()) if std is None else numbers(std, "--std"),
-        layout=cast(Literal["nhwc", "nchw"], layout),
-    )
 
 
 def _widths(text: str) -> tuple[int, dict[str, int]]:

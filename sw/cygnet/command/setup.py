@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import typer
 from torch import nn
 
 from cygnet.command.common import one_of
-from cygnet.command.convert import trained_input
-from cygnet.data import Dataset, load
-from cygnet.models import build, load_weights
-from cygnet.models.weights import read_notes
+from cygnet.data import Dataset, input_spec, load, numbers
+from cygnet.errors import CygnetError
+from cygnet.interop.sources import Source, read_source
 from cygnet.network import InputSpec
 
 __all__ = [
@@ -26,17 +25,23 @@ __all__ = [
     "Std",
     "TrainedData",
     "Weights",
+    "images",
     "prepare",
+    "trained_input",
 ]
 
 Model = Annotated[
     str,
     typer.Argument(
-        help="module:factory or module:factory(name=value, ...); without a module, of the zoo."
+        help="module:factory or module:factory(name=value, ...), of the zoo without a module; or "
+        "a file that holds a whole network: .onnx, .pt2 (torch.export)."
     ),
 ]
 Weights = Annotated[
-    Path, typer.Option("--weights", "-w", help="State dict: safetensors, or of torch.save.")
+    Path | None,
+    typer.Option(
+        "--weights", "-w", help="Of a factory; a state dict: safetensors, or of torch.save."
+    ),
 ]
 TrainedData = Annotated[
     list[str],
@@ -71,7 +76,7 @@ class Setup:
 
 def prepare(
     model: str,
-    weights: Path,
+    weights: Path | None,
     data: list[str],
     *,
     split: str | None,
@@ -84,12 +89,52 @@ def prepare(
 
     :raises CygnetError: something of it is not there or does not fit
     """
-    one_of(layout, "--layout", ("nhwc", "nchw"))
-    order = cast(Literal["nhwc", "nchw"], layout)
+    source = read_source(model, weights)
+    train, test = images(data, split, layout)
+    spec = trained_input(train, source, input_scale, mean, std, layout)
+    return Setup(source.model, spec, train, test)
+
+
+def images(data: list[str], split: str | None, layout: str) -> tuple[Dataset, Dataset]:
+    """Images to calibrate with, and images to judge with."""
+    order = _layout(layout)
     wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
-    network = build(model)
-    load_weights(network, weights)
-    train = load(data, prefer="train", layout=order)
-    test = load(data, split=wanted, layout=order)
-    spec = trained_input(train, read_notes(weights), input_scale, mean, std, layout)
-    return Setup(network.eval(), spec, train, test)
+    return load(data, prefer="train", layout=order), load(data, split=wanted, layout=order)
+
+
+def trained_input(
+    images: Dataset | None,
+    source: Source,
+    scale: str | None,
+    mean: str | None,
+    std: str | None,
+    layout: str,
+) -> InputSpec:
+    """The input as the options say, else as the weights say that they were trained.
+
+    :param images: None: the file says what shape they have
+    """
+    shape = source.shape if images is None else images
+    if shape is None:
+        raise CygnetError(
+            "--data: is needed, for the network does not state the shape of its input; give .npz "
+            "files or digits"
+        )
+    trained = source.notes.get("input", {})
+    given = trained.get("scale") if scale is None else numbers(scale, "--input-scale")
+    if isinstance(given, tuple):
+        if len(given) != 1:
+            raise CygnetError(f"--input-scale: {scale!r} must be one number")
+        given = given[0]
+    return input_spec(
+        shape,
+        scale=given,
+        mean=trained.get("mean", ()) if mean is None else numbers(mean, "--mean"),
+        std=trained.get("std", ()) if std is None else numbers(std, "--std"),
+        layout=_layout(layout),
+    )
+
+
+def _layout(text: str) -> Literal["nhwc", "nchw"]:
+    one_of(text, "--layout", ("nhwc", "nchw"))
+    return "nchw" if text == "nchw" else "nhwc"

@@ -14,7 +14,6 @@ from cygnet.command.common import (
     Arithmetic,
     AsJson,
     Beat,
-    Block,
     Cores,
     Data,
     Lanes,
@@ -32,7 +31,6 @@ from cygnet.command.common import (
     step_list,
 )
 from cygnet.errors import CygnetError, MismatchError
-from cygnet.hardware import BLOCK
 from cygnet.network_file import load
 
 __all__ = ["sim"]
@@ -50,7 +48,6 @@ def sim(
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
-    block: Block = str(BLOCK),
     limit: Limit = None,
     workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
     out: Annotated[
@@ -104,7 +101,6 @@ def sim(
                 neuron=neuron_core,
                 cores=cores,
                 arithmetic=arithmetic,
-                block=block,
             )
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)

@@ -111,8 +111,8 @@ def trace_layers(
 
 def trace(
     model: Model,
-    weights: Weights,
     data: TrainedData,
+    weights: Weights = None,
     index: Annotated[int, typer.Option(help="Number of the image, from 0.")] = 0,
     split: Split = None,
     input_scale: InputScale = None,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cygnet.data.dataset import Dataset
 from cygnet.errors import CygnetError
-from cygnet.network import InputSpec
+from cygnet.network import InputSpec, Shape
 
 __all__ = ["input_spec", "normalise", "numbers", "tensor"]
 
@@ -41,7 +41,7 @@ def _number(text: str) -> float:
 
 
 def input_spec(
-    dataset: Dataset,
+    dataset: Dataset | Shape,
     *,
     scale: float | None = None,
     mean: Sequence[float] = (),
@@ -50,18 +50,21 @@ def input_spec(
 ) -> InputSpec:
     """What enters a network that is trained on ``(pixel * scale - mean[c]) / std[c]``.
 
+    :param dataset: the images, or the shape of one
     :param scale: 1/255 when ``None`` (1/16 for the digits)
     :param mean: one value a channel, or one for all; 0 when empty
     :param std: likewise; 1 when empty
     :raises CygnetError: the values do not suit the data
     """
-    channels = dataset.shape[2]
+    shape = dataset.shape if isinstance(dataset, Dataset) else dataset
+    channels = shape[2]
     if scale is None:
-        scale = 1 / 16 if dataset.name == "digits" else 1 / 255
+        digits = isinstance(dataset, Dataset) and dataset.name == "digits"
+        scale = 1 / 16 if digits else 1 / 255
     try:
         return InputSpec(
             kind="pixels",
-            shape=dataset.shape,
+            shape=shape,
             scale=scale,
             mean=_each(mean, channels),
             std=_each(std, channels),

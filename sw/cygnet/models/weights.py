@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -15,10 +16,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from cygnet.archives import StoredArchive
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_bytes
 
-__all__ = ["load_weights", "read_notes", "read_weights", "save_weights"]
+__all__ = ["load_weights", "pickled", "read_notes", "read_weights", "save_weights"]
 
 _KEY = "cygnet"
 
@@ -47,7 +49,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     """
     data = read_bytes(path)
     if data[:2] == b"PK" or Path(path).suffix in (".pt", ".pth", ".ckpt"):
-        return _read_torch(path)
+        return _read_torch(path, data)
     try:
         return safetensors.torch.load(data)
     except safetensors.SafetensorError:
@@ -57,11 +59,26 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def _read_torch(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+def pickled(path: str | os.PathLike[str]) -> CygnetError:
+    """The refusal of a file that holds Python objects, and the ways out."""
+    return CygnetError(
+        f"{path}: holds a pickled model, and reading it would run code that the file brings; save "
+        "model.state_dict() as safetensors or with torch.save and give it as --weights with "
+        "module:factory, or export the model to ONNX"
+    )
+
+
+def _read_torch(path: str | os.PathLike[str], data: bytes) -> dict[str, torch.Tensor]:
+    if data[:2] == b"PK":
+        StoredArchive(os.fspath(path), data, "save model.state_dict() again")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        state = None
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise pickled(path) from None
+    except (RuntimeError, EOFError, ValueError, KeyError):
+        raise CygnetError(
+            f"{path}: is damaged or no file of torch.save; save model.state_dict() again"
+        ) from None
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     if not isinstance(state, Mapping) or not all(

@@ -43,9 +43,10 @@ def logits(
     """
     parts = []
     pixels = torch.from_numpy(dataset.x.copy() if not dataset.x.flags.writeable else dataset.x)
+    dtype = next((value.dtype for value in model.parameters()), torch.float32)
     with _evaluating(model):
         for begin in range(0, len(dataset), batch):
-            image = normalise(pixels[begin : begin + batch].to(device), spec)
+            image = normalise(pixels[begin : begin + batch].to(device), spec).to(dtype)
             parts.append(model(image).float().cpu())
             if progress is not None:
                 progress(min(begin + batch, len(dataset)), len(dataset))

@@ -7,11 +7,13 @@ import hashlib
 import json
 import re
 import struct
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 
 from cygnet.command import demo as demo_module
 from cygnet.command.convert import falls
@@ -21,6 +23,7 @@ from cygnet.data import digits
 from cygnet.gateware.verilog import generate
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
+from cygnet.models import build, load_weights
 from cygnet.network_file import load
 
 if TYPE_CHECKING:
@@ -242,3 +245,36 @@ def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", picture[16:24]) == (1080, 432)
     assert demo.__doc__ is not None
+
+
+def test_convert_by_three_roads(call: Call, weights: Path, tmp_path: Path) -> None:
+    """A factory with weights, torch.export and ONNX: one file, with data and without."""
+    model = build(MODEL)
+    load_weights(model, weights)
+    model.eval()
+    example = (torch.zeros(1, 1, 8, 8),)
+    torch.export.save(torch.export.export(model, example), tmp_path / "x.pt2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that needs no further package is deprecated
+        torch.onnx.export(model, example, str(tmp_path / "x.onnx"), dynamo=False)
+    roads = (
+        (MODEL, "-w", weights, "--data", "digits"),
+        (tmp_path / "x.pt2", "--data", "digits"),
+        (tmp_path / "x.onnx", "--data", "digits"),
+        (tmp_path / "x.onnx", "--input-scale", "1/16"),
+    )
+    found = []
+    for road in roads:
+        outcome = call("convert", *road, "-o", tmp_path / "same.cyg", "--steps", 2, "--json")
+        assert outcome.code == 0
+        found.append(((tmp_path / "same.cyg").read_bytes(), outcome.json))
+    assert len({data for data, _ in found}) == 1
+    for _, result in found[1:3]:
+        assert result["ann"] == pytest.approx(found[0][1]["ann"], abs=1 / 360)
+        assert {t: row["golden"] for t, row in result["steps"].items()} == {
+            t: row["golden"] for t, row in found[0][1]["steps"].items()
+        }
+    assert "steps" not in found[3][1]
+    outcome = call("convert", MODEL, "-w", weights, "-o", tmp_path / "x.cyg")
+    assert outcome.code == 2
+    assert "--data: is needed, for the network does not state the shape of its inp" in outcome.err
