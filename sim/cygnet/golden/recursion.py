@@ -56,6 +56,9 @@ class _Stage:
 class Recursion:
     """Frames through a pipeline of layers.
 
+    After :meth:`run`, ``spans[layer][frame]`` is the first clock in which a window of the frame was
+    open, and the last.
+
     :param plans: of the layers
     :param events: [layer][frame][window], each an int, or an array over independent runs
     :param latest: ``max`` of two cycles, or of two arrays of them
@@ -73,6 +76,7 @@ class Recursion:
         self._frames = len(events[0])
         self._input = _Input(plans[0].main, network)
         self._stages: list[_Stage] = []
+        self.spans: list[list[tuple[Cycle, Cycle]]] = [[] for _ in plans]
         by_buffer: dict[int, _Reader] = {id(plans[0].main): self._input.reader}
         outputs: list[list[_Reader]] = []
         for plan in plans:
@@ -155,6 +159,8 @@ class Recursion:
                 opened = latest(opened, stage.last + 1)
             last = last + (rounds - 1) * each
             stage.last = last
+            began_frame = opened if window == 0 else self.spans[plan.number][frame][0]
+            self.spans[plan.number][frame:] = [(began_frame, last)]
             self._busy[frame][plan.number] = self._busy[frame][plan.number] + last - opened + 1
             self._give(stage, window, last, last + to_rows)
             stage.at += 1

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from cygnet.command.trace import trace_layers
 from cygnet.conversion import to_spiking
 from cygnet.data import digits, input_spec
 from cygnet.golden.values import run
 from cygnet.models import build, load_weights
 from cygnet.network_file import load as load_network
 from cygnet.quantization import quantize
+from cygnet.report.errors import trace_layers
 
 from .conftest import MODEL, Call
 
@@ -105,7 +105,7 @@ def test_trace_of_amplitudes() -> None:
     )  # fmt: skip
     test = digits("test")
     spiking = to_spiking(model, digits("train").x[:200], input=input_spec(test), neuron="snm")
-    rows = trace_layers(spiking, quantize(spiking, steps=16), test.x[0], 16)
+    rows = trace_layers(spiking, quantize(spiking, steps=16), test.x[:1], 16)
     for row in rows[:-1]:
         assert row.rate <= 1
         assert row.quantization_error < 0.5 * row.torch
