@@ -7,7 +7,7 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +16,16 @@ import typer
 from numpy.typing import NDArray
 
 from cygnet.command.common import AsJson, accuracy, bar, percent, print_json, say, show
+from cygnet.command.invocation import invocation
+from cygnet.command.report import PAGE
+from cygnet.command.results import simulation
 from cygnet.errors import MismatchError
 from cygnet.files import write_bytes, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from cygnet.conversion import SpikingNetwork
     from cygnet.cosim.verify import Verification
     from cygnet.data import Dataset
     from cygnet.network import Network
@@ -47,7 +51,8 @@ def demo(
     """Train on scikit-learn's digits, convert, quantise, and run the RTL over all test images.
 
     Prints one table, and leaves the network, its memory images and Verilog for T = 1, 2 and 4, a
-    summary and a plot in the folder. Exit code 1 where RTL and golden model differ in anything.
+    summary, a plot and a report page in the folder. Exit code 1 where RTL and golden model differ
+    in anything.
 
     Example: cygnet demo -o build/demo
     """
@@ -90,11 +95,17 @@ def demo(
     )
     summary = table.summary()
     write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    floats = {
+        t: accuracy(logits.argmax(axis=1), test.y)
+        for t, logits in enumerate(curves["GN, tau = 4"], start=1)
+    }
+    _report(network, group, test, table, floats, golden, out)
     if as_json:
         print_json(summary)
     else:
         table.show(len(test))
         typer.echo(f"{out}: everything that was made, in {time.monotonic() - began:.0f} s")
+        typer.echo(f"next: open {out / PAGE} in a browser")
     for t, one in found.items():
         if one.mismatches:
             raise MismatchError(
@@ -166,6 +177,46 @@ def _rtl(network: Network, x: NDArray[np.uint8], out: Path, quiet: bool) -> dict
         with bar(f"RTL, T = {t}", quiet=quiet) as progress:
             found[t] = verify(simulators[t], predict(network, configs[t], x), progress=progress)
     return found
+
+
+def _report(
+    network: Network,
+    spiking: SpikingNetwork,
+    test: Dataset,
+    table: _Table,
+    floats: dict[int, float],
+    golden: NDArray[np.int64],
+    out: Path,
+) -> None:
+    """Measure what the page shows, and write it."""
+    from cygnet.hardware import HardwareConfig
+    from cygnet.report.activity import activity
+    from cygnet.report.errors import trace_layers
+    from cygnet.report.measurements import add, read
+    from cygnet.report.page import page
+
+    most = max(STEPS)
+    config = HardwareConfig.uniform(network, steps=most, lanes=LANES, beat=BEAT)
+    command = invocation()
+    shares = {
+        "images": len(test),
+        "ann": table.ann,
+        "float": {str(t): share for t, share in floats.items()},
+        "golden": {
+            str(t): accuracy(logits.argmax(axis=1), test.y)
+            for t, logits in enumerate(golden, start=1)
+        },
+        "rtl": {str(t): share for t, share in table.rtl.items()},
+    }
+    rows = trace_layers(spiking, network, test.x, most)
+    errors = {"steps": most, "images": len(test), "layers": [asdict(row) for row in rows]}
+    found = activity(network, test.x, steps=most, hardware=config)
+    add(out, network, "accuracy", shares, command)
+    add(out, network, "errors", errors, command)
+    add(out, network, "activity", asdict(found), command)
+    add(out, network, "simulation", simulation(table.found, test.y), command)
+    text = page(network, read(out, network), hardware=config, command=command)
+    write_text(out / PAGE, text)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from cygnet import __version__
+from cygnet.command.invocation import remember
 from cygnet.errors import CygnetError, MismatchError
 
 __all__ = ["app", "main"]
@@ -29,6 +30,7 @@ COMMANDS = {
     "verilog": "Verilog of an accelerator.",
     "sim": "Run the Verilog on a data set and compare every value and cycle.",
     "doctor": "Whether the tools are there, and how to mend what is missing.",
+    "report": "A page about everything in a build folder.",
     "synth": "Area and speed of Verilog on a device, by Yosys and nextpnr.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:
@@ -90,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Python's traceback before it.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    remember(given)
     try:
         code = app(given)(given, prog_name="cygnet", standalone_mode=False)
     except _USAGE as error:

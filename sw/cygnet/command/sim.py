@@ -30,8 +30,11 @@ from cygnet.command.common import (
     show,
     step_list,
 )
+from cygnet.command.invocation import invocation
+from cygnet.command.results import simulation
 from cygnet.errors import CygnetError, MismatchError
 from cygnet.network_file import load
+from cygnet.report.measurements import add
 
 __all__ = ["sim"]
 
@@ -129,31 +132,11 @@ def sim(
                 say(f"T = {t}: looking for the first neuron that differs", quiet=as_json)
                 where = (out or Path()) / f"mismatch-t{t}.fst"
                 wrong = diagnose(prediction, text, folder, image, where)
+    result = simulation(found, y)
+    if out is not None:
+        add(out, loaded, "simulation", result, invocation())
     if as_json:
-        print_json(
-            {
-                "network": loaded.digest,
-                "images": len(x),
-                "steps": {
-                    str(t): {
-                        "accuracy": accuracy(one.labels, y),
-                        "mismatches": one.mismatches,
-                        "latency": {
-                            "measured": one.latency,
-                            "predicted": one.latency_predicted,
-                            "maximum": one.latency_max,
-                        },
-                        "interval": {
-                            "measured": one.interval,
-                            "predicted": one.interval_predicted,
-                        },
-                        "lane_use": one.lane_use,
-                        "seconds": one.seconds,
-                    }
-                    for t, one in found.items()
-                },
-            }
-        )
+        print_json({"network": loaded.digest, **result})
     else:
         show(
             f"{network}: {len(x)} images in RTL; clock cycles an image",

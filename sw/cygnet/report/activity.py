@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cygnet.golden import timing
@@ -15,7 +16,7 @@ from cygnet.golden.recursion import Recursion
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
 from cygnet.layer_plan import plan_layers
-from cygnet.network import INPUT, Convolution, Identity, Network
+from cygnet.network import INPUT, Convolution, Identity, Network, SumPool
 
 __all__ = ["Activity", "Histogram", "LayerActivity", "activity", "fan_out", "pipeline"]
 
@@ -189,7 +190,7 @@ def _operations(
         assert units is not None
         moved = np.abs(_units(network, layer.source, units).astype(np.int64))
     if layer.pool is not None:
-        moved = _pooled(moved, layer.pool.kernel)
+        moved = _pooled(moved, layer.pool)
     row.additions += float((moved * reach).sum()) / images
     row.dense = float(reach.sum())
     if layer.shortcut is not None:
@@ -233,11 +234,11 @@ def _covered(size: int, kernel: int, stride: int, padding: int) -> NDArray[np.in
     return found[padding : padding + size]
 
 
-def _pooled(values: NDArray[np.int64], kernel: tuple[int, int]) -> NDArray[np.int64]:
-    """Sums of windows that tile the map; values are [..., h, w, c]."""
-    *before, height, width, channels = values.shape
-    tiles = (height // kernel[0], kernel[0], width // kernel[1], kernel[1], channels)
-    return np.asarray(values.reshape(*before, *tiles).sum(axis=(-4, -2)))
+def _pooled(values: NDArray[np.int64], pool: SumPool) -> NDArray[np.int64]:
+    """Sums of windows; values are [..., h, w, c]."""
+    windows = sliding_window_view(values, pool.kernel, axis=(-3, -2))
+    taken = windows[..., :: pool.stride[0], :: pool.stride[1], :, :, :]
+    return np.asarray(taken.sum(axis=(-2, -1)))
 
 
 def _potentials(

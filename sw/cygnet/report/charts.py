@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drawings as SVG text: lines, bars, histograms, and which layer works when.
 
-Colours are classes (``s0`` to ``s5`` and so on) that the page's style sheet sets for light and dark.
+Colours are classes (``s0`` to ``s5`` and so on) that the page's style sheet sets, for light and
+dark.
 Every drawing has a title for those who do not see it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -58,7 +60,8 @@ def lines(
 ) -> str:
     """Values against a whole number, one line for each series, and a level to compare them with.
 
-    :param series: by name, value by number
+    :param series: by name, value by number; a line ends where a number that another series has is
+        left out
     :param level: name and value of a dashed line
     """
     height = 300
@@ -91,8 +94,10 @@ def lines(
         labels.append((y(level[1]), level[0], "muted"))
     for place, (name, values) in enumerate(series.items()):
         points = [(x(number), y(value)) for number, value in sorted(values.items())]
-        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        parts.append(f'<polyline points="{path}" class="line s{place % 6}"/>')
+        for one, other in itertools.pairwise(numbers):
+            if one in values and other in values:
+                ends = x(one), y(values[one]), x(other), y(values[other])
+                parts.append(_line(*ends, f"line s{place % 6}"))
         for (a, b), (number, value) in zip(points, sorted(values.items()), strict=True):
             parts.append(
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{5 - place % 6 * 0.8:.1f}" '

@@ -52,7 +52,8 @@ def graph(
     shape = "x".join(map(str, network.input.shape))
     parts.append(_box(left(INPUT), top, None, ["input", network.input.kind, shape], None))
     for number, row in enumerate(layers):
-        words = [row.name, row.synapses, f"{'x'.join(map(str, row.shape))}, {row.neuron}"]
+        size = row.shape[2:] if row.shape[:2] == (1, 1) else row.shape
+        words = [row.name, row.synapses, f"{'x'.join(map(str, size))}, {row.neuron}"]
         parts.append(_box(left(number), top, f"layer-{row.name}", words, shares[number]))
     return (
         f'<svg class="graph" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -22,6 +22,7 @@ from cygnet.report import charts
 from cygnet.report.activity import Histogram, LayerActivity
 from cygnet.report.energy import ASSUMPTIONS, energy
 from cygnet.report.graph import graph
+from cygnet.report.measurements import Section
 
 __all__ = ["find_hardware", "find_network", "page"]
 
@@ -92,7 +93,7 @@ def page(
         network=network,
         version=__version__,
         command=command,
-        sections=sections,
+        sections={**dict.fromkeys(get_args(Section)), **sections},
         hardware=hardware,
         synthesis=synthesis,
         tiles=_tiles(sections, synthesis),

@@ -196,6 +196,9 @@ def test_sim_and_its_exit_code(
     assert found["interval"]["measured"] < found["latency"]["measured"]
     assert 0 < found["lane_use"] <= 1
     assert (tmp_path / "t2" / "manifest.json").is_file()
+    kept = json.loads((tmp_path / "measurements.json").read_text())["sections"]["simulation"]
+    assert kept["steps"]["2"] == found
+    assert kept["command"].startswith("cygnet sim ")
 
     # Other weights in the images than in the golden model: the Verilog is the same.
     import cygnet.cosim.verify as module
@@ -245,6 +248,13 @@ def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", picture[16:24]) == (1080, 432)
     assert demo.__doc__ is not None
+    page = (tmp_path / "report.html").read_text()
+    assert "From <code>cygnet demo" in page
+    assert f"{100 * summary['accuracy']['rtl']['2']:.2f} %" in page
+    sections = json.loads((tmp_path / "measurements.json").read_text())["sections"]
+    assert set(sections) == {"accuracy", "errors", "activity", "simulation"}
+    assert list(sections["accuracy"]["float"]) == ["1", "2", "3"]
+    assert sections["activity"]["latency"] == summary["cycles"]["2"]["measured"]
 
 
 def test_convert_by_three_roads(call: Call, weights: Path, tmp_path: Path) -> None:
