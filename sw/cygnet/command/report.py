@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -149,7 +149,7 @@ def _compare(
     load_weights(trained, weights)
     neurons = network.layers[0].neurons
     assert neurons is not None
-    layout = cast(Literal["nhwc", "nchw"], network.input.layout)
+    layout = network.input.layout
     wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
     train = load_data(data, prefer="train", layout=layout)
     test = load_data(data, split=wanted, layout=layout)
