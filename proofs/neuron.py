@@ -4,114 +4,27 @@
 *Datapath*: for every v, u, m and every parameter, the count and the membrane that a step leaves
 are the ones of docs/numerics.md; the pipeline runs once, from reset, without its memories.
 *Rules*: a spike that is offered stays as it is until it is taken, whatever the sink does
-(induction). *Steps*: the whole core, memories and stalls included, equals the one-line model over
-a number of clocks from reset (bounded).
+(induction). *Search*: the stages of a search one by one, at the widths of real layers. *Steps*: the
+whole core, state memory and stalls included, equals the one-line model for ever (induction).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume, ClockDomain
-from amaranth.lib import data
-from sby import Proof
+from model import Bugs, Flat, Potential, kind_of, planted, times
+from sby import Formula, Proof
+from search import Chain, Stages
+from steps import Steps
 
-from cygnet.gateware.neuron import GroupCore, NeuronCore, SignedCore
 from cygnet.gateware.neuron.timeline import Timeline
-from cygnet.neuron_core import NeuronCoreConfig, Schedule
+from cygnet.neuron_core import NeuronCoreConfig
 
 __all__ = ["proofs"]
-
-Bugs = Mapping[str, Callable[[Value], Value]]
-
-
-def _planted(bugs: Bugs) -> type[Timeline]:
-    """A pipeline in which the named values are wrong."""
-
-    class Planted(Timeline):
-        def put(self, name: str, stage: int, value: Any, *rest: Any, **options: Any) -> Signal:
-            if name in bugs:
-                right = Value.cast(value)
-                value = Signal(right.shape())
-                self._m.d.comb += value.eq(bugs[name](right))
-            return super().put(name, stage, value, *rest, **options)
-
-    return Planted
-
-
-def _kind(config: NeuronCoreConfig) -> type[NeuronCore]:
-    return SignedCore if config.kind == "snm" else GroupCore
-
-
-class _Potential:
-    """p = v + u or sat(v + u); ``fits`` where that is the same."""
-
-    def __init__(self, m: Module, config: NeuronCoreConfig, v: Value, u: Value) -> None:
-        half = 1 << (config.membrane_width - 1)
-        total = Signal(_wide(config))
-        m.d.comb += total.eq(v + u)
-        self.fits = (total >= -half) & (total < half)
-        self.p = Signal(_wide(config))
-        clamped = Mux(total < -half, -half, Mux(total >= half, half - 1, total))
-        m.d.comb += self.p.eq(clamped if config.saturate else total)
-
-
-class _Step:
-    """A whole step by the formulas of docs/numerics.md, F = K."""
-
-    def __init__(
-        self, m: Module, config: NeuronCoreConfig, v: Value, memory: Value, u: Value, reset: Value
-    ) -> None:
-        potential = _Potential(m, config, v, u)
-        self.fits, p = potential.fits, potential.p
-        self.count = Signal(signed(6))
-        if config.kind == "snm":
-            falls = (p <= -reset) & (memory > 0)
-            m.d.comb += self.count.eq(Mux(p >= reset, 1, Mux(falls, -1, 0)))
-        else:
-            reached = [p >= _times(reset, k + 1) for k in range(config.tau)]
-            m.d.comb += self.count.eq(sum(reached, Const(0)))
-        self.left = Signal(_wide(config))
-        self.memory = Signal(signed(18))
-        m.d.comb += [
-            self.left.eq(p - _product(m, config, self.count, reset)),
-            self.memory.eq(memory + self.count),
-        ]
-
-
-def _wide(config: NeuronCoreConfig) -> Any:
-    widest = max(config.membrane_width, config.current_width, config.threshold_width + 5)
-    return signed(widest + 3)
-
-
-def _product(m: Module, config: NeuronCoreConfig, count: Value, reset: Value) -> Signal:
-    """A count times K, case by case."""
-    product = Signal(_wide(config))
-    with m.Switch(count):
-        for c in range(-1, 2) if config.kind == "snm" else range(config.tau + 1):
-            with m.Case(c):
-                m.d.comb += product.eq(-reset if c < 0 else _times(reset, c))
-    return product
-
-
-def _times(value: Value, factor: int) -> Value:
-    """A product with a constant, as shifts and additions."""
-    terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
-    return sum(terms, Const(0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flat(NeuronCoreConfig):
-    """A core without pipeline registers: what it computes, at the widths of real layers."""
-
-    @property
-    def schedule(self) -> Schedule:
-        compare = super().schedule.compare
-        return Schedule(0, 0, 0, 0, 0, (0,) * len(compare), 0, 0, 0, 0, 0)
 
 
 class Datapath(Elaboratable):  # type: ignore[misc]
@@ -142,8 +55,8 @@ class Datapath(Elaboratable):  # type: ignore[misc]
         config, schedule = self.config, self.config.schedule
         free = self
 
-        class Core(_kind(config)):  # type: ignore[misc]
-            timeline = _planted(free.bugs)
+        class Core(kind_of(config)):  # type: ignore[misc]
+            timeline = planted(free.bugs)
             written = Signal(config.membrane_width + config.memory_width)
 
             def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
@@ -180,7 +93,7 @@ class Datapath(Elaboratable):  # type: ignore[misc]
             m.d.comb += Assume(self.fire == self.reset)
 
         v = Mux(self.first, self.initial, self.old)
-        potential = _Potential(m, config, v, self.u)
+        potential = Potential(m, config, v, self.u)
         if not config.saturate:
             m.d.comb += Assume(potential.fits)
         m.d.comb += Assert(core.o.valid == (clock == schedule.output))
@@ -204,10 +117,10 @@ class Datapath(Elaboratable):  # type: ignore[misc]
         for k in range(tau + 1):
             with m.If(count == k):
                 if k > 0:
-                    m.d.comb += Assert(p >= self.fire + _times(self.reset, k - 1))
+                    m.d.comb += Assert(p >= self.fire + times(self.reset, k - 1))
                 if k < tau:
-                    m.d.comb += Assert(p < self.fire + _times(self.reset, k))
-                m.d.comb += Assert(left == p - _times(self.reset, k))
+                    m.d.comb += Assert(p < self.fire + times(self.reset, k))
+                m.d.comb += Assert(left == p - times(self.reset, k))
 
     def _signed(self, m: Module, p: Value, count: Value, left: Value, kept: Value) -> None:
         """Equations 7 to 11 of the SNM paper, the memory an integer that never goes below zero."""
@@ -239,7 +152,7 @@ class Rules(Elaboratable):  # type: ignore[misc]
     """A stream in, a stream out, both ends free; only the rules of the output are looked at."""
 
     def __init__(self, config: NeuronCoreConfig, *, broken: bool = False) -> None:
-        self.core: Any = _kind(config)(config)
+        self.core: Any = kind_of(config)(config)
         if broken:
             self.core.timeline = _NeverStops
         self.domain = ClockDomain("sync", reset_less=True)
@@ -262,118 +175,10 @@ class Rules(Elaboratable):  # type: ignore[misc]
         return m
 
 
-class Steps(Elaboratable):  # type: ignore[misc]
-    """The core and the one-line model side by side, on one slot that is free but constant.
-
-    The rows of parameters are free, too, and the state memory holds anything at first.
-    """
-
-    def __init__(
-        self,
-        config: NeuronCoreConfig,
-        *,
-        bugs: Bugs | None = None,
-        closer: int = 0,
-    ) -> None:
-        self.config = config
-        self.closer = closer
-        self.slot = Signal(config.index_width)
-        self.pick = Signal()
-        self.rows = rows = Signal(data.ArrayLayout(config.threshold_width, config.channels))
-        schedule = config.schedule
-
-        class Core(_kind(config)):  # type: ignore[misc]
-            timeline = _planted(bugs or {})
-
-            def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
-                line.put("row", 0, rows[self.i.payload.channel])
-                row = line.at("row", schedule.row)
-                line.put("reset", schedule.row, row)
-                initial = row >> 1 if config.initial_level == "half" else Const(0, 1)
-                line.put("initial", schedule.row, initial)
-
-        self.core: Any = Core(config)
-        self.domain = ClockDomain("sync", reset_less=True)
-        self.ports = (
-            self.domain.clk,
-            *(self.slot, self.pick, self.rows.as_value(), self.core.i.valid),
-            *(self.core.i.payload.as_value(), self.core.o.ready),
-        )
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.domains.sync = self.domain
-        config = self.config
-        m.submodules.core = core = self.core
-        step_in = core.i.payload
-
-        began, held = Signal(), Cat(self.slot, self.rows.as_value())
-        before = Signal(len(held))
-        m.d.sync += [began.eq(1), before.eq(held)]
-        with m.If(began):
-            m.d.comb += Assume(held == before)
-        # The source keeps the rules.
-        taken = core.i.valid & core.i.ready
-        waited, was = Signal(), Signal(step_in.shape())
-        m.d.sync += [waited.eq(core.i.valid & ~core.i.ready), was.eq(step_in)]
-        with m.If(waited):
-            m.d.comb += [Assume(core.i.valid), Assume(step_in == was)]
-
-        reset = self.rows[step_in.channel]
-        initial = reset >> 1 if config.initial_level == "half" else Const(0, 1)
-        mine = step_in.index == self.slot
-        v = Signal(signed(config.membrane_width))
-        remembered = Signal(max(1, config.memory_width))
-        started = Signal()
-        age = Signal(range(config.interleave + 1), init=config.interleave)
-        with m.If(core.i.ready & (age < config.interleave)):
-            m.d.sync += age.eq(age + 1)
-        step = _Step(
-            m,
-            config,
-            Mux(step_in.first, initial, v),
-            Mux(step_in.first, 0, remembered),
-            step_in.current,
-            reset,
-        )
-        with m.If(core.i.valid & mine):
-            m.d.comb += [Assume(step.fits), Assume(reset > 0)]
-            if config.kind == "snm":
-                m.d.comb += Assume(step.memory < 1 << config.memory_width)
-            with m.If(~step_in.first):
-                m.d.comb += [Assume(started), Assume(age >= config.interleave - self.closer)]
-        with m.If(taken & mine):
-            m.d.sync += [v.eq(step.left), remembered.eq(step.memory), started.eq(1), age.eq(1)]
-        self._watch(m, taken & mine, step)
-        return m
-
-    def _watch(self, m: Module, taken: Value, step: _Step) -> None:
-        """One spike is picked when its step goes in, and looked at when it comes out."""
-        core = self.core
-        inside = Signal(range(self.config.latency + 4))
-        leaves = core.o.valid & core.o.ready
-        m.d.sync += inside.eq(inside + (core.i.valid & core.i.ready) - leaves)
-        watching, ahead = Signal(), Signal.like(inside)
-        expected = Signal(core.o.payload.shape())
-        with m.If(~watching & taken & self.pick):
-            m.d.sync += [
-                watching.eq(1),
-                ahead.eq(inside - leaves),
-                expected.index.eq(core.i.payload.index),
-                expected.count.eq(step.count),
-                expected.first.eq(core.i.payload.first),
-                expected.last.eq(core.i.payload.last),
-            ]
-        with m.If(watching & leaves):
-            m.d.sync += ahead.eq(ahead - 1)
-            with m.If(ahead == 0):
-                m.d.comb += Assert(core.o.payload == expected)
-                m.d.sync += watching.eq(0)
-
-
-def proofs() -> Iterator[Proof]:
+def proofs() -> Iterator[Proof | Formula]:
     """Every proof, planted bugs included."""
     yield from _datapaths()
+    yield from _searches()
     yield from _streams()
 
 
@@ -476,21 +281,43 @@ def _datapaths() -> Iterator[Proof]:
     )
 
 
+def _searches() -> Iterator[Proof | Formula]:
+    def stages(name: str, tau: int, width: int, bugs: Bugs | None = None) -> Proof:
+        config = _config(tau=tau, membrane_width=width)
+        return Proof(name, partial(Stages, config, bugs), "bmc", 1, holds=not bugs)
+
+    for tau in (1, 2, 3, 4, 7, 8, 15, 16):
+        yield Formula(f"search-tau{tau}-integers", Chain(tau))
+        yield stages(f"search-tau{tau}-w25", tau, 25)
+    for width in (7, 8, 9, 15, 16, 17, 31, 32):
+        yield stages(f"search-tau16-w{width}", 16, width)
+    yield Formula("bug-search-integers", Chain(16, wrong=True), holds=False)
+    for name in ("rest2", "over", "left", "count"):
+        yield stages(f"bug-search-{name}", 16, 25, {name: lambda value: value + 1})
+
+
 def _streams() -> Iterator[Proof]:
     tiny: Any = {"membrane_width": 5, "threshold_width": 2, "depth": 8}
+    kinds: dict[str, Any] = {
+        "gn": {"tau": 4},
+        "if": {"kind": "if"},
+        "snm": SNM | {"memory_width": 2},
+    }
     for variant in ("fast", "small"):
-        for kind in ({"tau": 2}, SNM | {"memory_width": 2}):
-            config = _config(variant=variant, **tiny, **kind)
-            name = f"{config.kind}-{variant}"
-            yield Proof(f"rules-{name}", partial(Rules, config), "prove", 3)
-            # Two steps of one neuron in the short pipeline, one and what is around it in the long.
-            deep = config.schedule.store + (3 if variant == "fast" else config.interleave + 3)
-            yield Proof(f"steps-{name}", partial(Steps, config), "bmc", deep, free_memories=True)
+        for name, kind in kinds.items():
+            options = tiny | kind | {"variant": variant}
+            rules = _config(**options)
+            yield Proof(f"rules-{name}-{variant}", partial(Rules, rules), "prove", 3)
+            for state in ("lut", "block"):
+                config = _config(**options, state_memory=state)
+                steps = partial(Steps, config)
+                proof = f"steps-{name}-{variant}-{state}"
+                yield Proof(proof, steps, "prove", 2, free_memories=True)
         config = _config(variant=variant, tau=2, **tiny)
         deep = config.schedule.store + config.interleave + 3
         close = partial(Steps, config, closer=1)
-        yield Proof(f"bug-steps-close-{variant}", close, "bmc", deep, holds=False)
+        yield Proof(f"bug-steps-close-{variant}", close, "prove", deep, holds=False)
         wrong = partial(Steps, config, bugs={"valid": lambda _: Const(1)})
-        yield Proof(f"bug-steps-bubble-{variant}", wrong, "bmc", deep, holds=False)
+        yield Proof(f"bug-steps-bubble-{variant}", wrong, "prove", deep, holds=False)
     broken = partial(Rules, _config(variant="small", tau=2, **tiny), broken=True)
     yield Proof("bug-rules-small", broken, "prove", 12, holds=False)

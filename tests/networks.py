@@ -211,3 +211,37 @@ def dense_frames(network: Network, count: int, *, seed: int, density: float = 0.
     frames = rng.integers(0, 256, shape) * (rng.random(shape) < density)
     frames[0] = 0
     return frames.astype(np.uint8)
+
+
+def signed_convolutions(seed: int, *, steps: int = 32) -> Network:
+    """Signed neurons with a threshold and an amplitude each: two convolutions, pooling between
+    them, and a dense end; frames of 4 x 4."""
+    rng = np.random.default_rng(seed)
+
+    def neurons(shape: Shape, spread: int) -> Neurons:
+        reset = rng.integers(spread // 2, spread, shape)
+        return Neurons(
+            "snm",
+            reset,
+            reset,
+            np.zeros_like(reset),
+            np.ones(shape[2]),
+            amplitude=rng.integers(1, 256, shape),
+            enabled=rng.random(shape) < 0.9,
+        )
+
+    first = Convolution(random_weight(rng, (4, 3, 3, 1)), padding=(1, 1))
+    second = Convolution(random_weight(rng, (5, 3, 3, 4)), padding=(1, 1))
+    layers = (
+        Layer("conv1", first, rng.integers(0, 4000, 4), neurons((4, 4, 4), 30_000), INPUT),
+        Layer(
+            "conv2",
+            second,
+            rng.integers(-2000, 2000, 5),
+            neurons((2, 2, 5), 16_000),
+            0,
+            SumPool((2, 2), (2, 2)),
+        ),
+        Layer("output", Dense(random_weight(rng, (3, 20))), rng.integers(-99, 99, 3), None, 1),
+    )
+    return Network("signed", InputSpec("pixels", (4, 4, 1)), layers, steps)

@@ -27,11 +27,20 @@ from cygnet.network import (
 Generator = np.random.Generator
 
 
+LONG = 200
+"""Seeds from here on draw networks of many time-steps, walked in blocks."""
+
+
 def draw(seed: int) -> tuple[Network, HardwareConfig, NDArray[np.uint8]]:
     """A network, its hardware, and a few frames."""
     rng = np.random.default_rng([seed, 2402])
     network = draw_network(rng)
+    if seed >= LONG:
+        network = replace(network, steps=int(rng.integers(5, 18)))
     hardware = draw_hardware(rng, network)
+    if seed >= LONG:
+        layers = [replace(one, block=int(rng.integers(1, 9))) for one in hardware.layers]
+        hardware = replace(hardware, layers=tuple(layers))
     shape = (int(rng.integers(2, 5)), *network.input.shape)
     frames = rng.integers(0, 256, shape) * (rng.random(shape) < rng.uniform(0.05, 1))
     frames[rng.integers(0, len(frames))] = 0
@@ -158,7 +167,7 @@ def draw_hardware(rng: Generator, network: Network) -> HardwareConfig:
         many = cores if number < len(network.layers) - 1 and cores <= channels else 1
         lanes = many * int(rng.integers(1, channels // many + 1))
         layers.append(LayerHardware(lanes, str(rng.choice(["fast", "small"])), many))  # type: ignore[arg-type]
-    arithmetic = rng.choice(["lut", "dsp"], len(layers))
+    arithmetic = rng.choice(["lut", "lut6", "dsp"], len(layers))
     layers = [
         replace(layer, arithmetic=str(kind)) for layer, kind in zip(layers, arithmetic, strict=True)
     ]

@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from cygnet.network import Bounds, SumPool
+from cygnet.product_plan import product_latency
 
-__all__ = ["BufferPlan", "SkipPlan", "WindowColumn", "WindowRow", "product_latency"]
-
-
-def product_latency(value: Bounds) -> int:
-    """Levels of the adder tree over the bits of a value; one register after each."""
-    return max(1, math.ceil(math.log2(value.width)))
+__all__ = ["BufferPlan", "SkipPlan", "WindowColumn", "WindowRow"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +57,8 @@ class BufferPlan:
     :param width: pixels of a line; 1 for a dense layer, whose pixel is the whole map
     :param words: rows of R values that make one pixel
     :param row: R, values side by side in one row: what the source gives in one clock
-    :param columns: S, values an input brings at once: T for spikes, 1 for pixels (the same at
-        every step) and for the last layer (which reads counts summed over the steps)
+    :param columns: values of an input side by side: T for spikes, 1 for pixels (the same at every
+        step) and for the last layer (which reads counts summed over the steps)
     :param value: range of one value
     :param kernel: (vertical, horizontal)
     :param stride: (vertical, horizontal)
@@ -169,7 +164,7 @@ class SkipPlan:
     :param slots: pixels that it holds
     :param words: rows of R counts that make one pixel
     :param row: R, the neuron cores of the layer that writes and of the one that reads
-    :param columns: S
+    :param columns: T
     :param value: range of one count
     :param weight_bits: of one shortcut weight
     """

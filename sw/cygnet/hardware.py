@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cygnet.network import Convolution, Network, Shape
+from cygnet.product_plan import ARITHMETIC, Arithmetic
 
-__all__ = ["HardwareConfig", "LayerHardware", "default_beat"]
+__all__ = ["BLOCK", "HardwareConfig", "LayerHardware", "default_beat"]
 
 MAX_LANES = 512
 MAX_BEAT = 64
+MAX_BLOCK = 64
+BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -27,22 +30,31 @@ class LayerHardware:
     :param lanes: outputs computed at once (P); one row of P weights is read per event
     :param neuron: variant of the neuron core, ``"fast"`` or ``"small"``
     :param cores: neuron cores that share the lanes; a divisor of them, 1 in the last layer
-    :param arithmetic: products of weights and values in lookup tables (``"lut"``) or in
-        multiplier blocks (``"dsp"``), two time-steps in one where they fit
+    :param arithmetic: products of weights and values in lookup tables of four inputs (``"lut"``)
+        or of six (``"lut6"``), or in multiplier blocks (``"dsp"``), two time-steps in one where
+        they fit
+    :param block: the most time-steps that have accumulators of their own; of more, the layer walks
+        each window once for every block of so many
     """
 
     lanes: int
     neuron: Literal["fast", "small"] = "fast"
     cores: int = 1
-    arithmetic: Literal["lut", "dsp"] = "lut"
+    arithmetic: Arithmetic = "lut"
+    block: int = BLOCK
 
     def __post_init__(self) -> None:
-        if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
-            raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
-        if not 1 <= self.lanes <= MAX_LANES:
-            raise ValueError(f"lanes must be an integer in 1..{MAX_LANES}, not {self.lanes!r}")
-        if self.arithmetic not in ("lut", "dsp"):
-            raise ValueError(f"arithmetic must be 'lut' or 'dsp', not {self.arithmetic!r}")
+        for name, value, high in (
+            ("lanes", self.lanes, MAX_LANES),
+            ("block", self.block, MAX_BLOCK),
+        ):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be an integer, not {value!r}")
+            if not 1 <= value <= high:
+                raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
+        if self.arithmetic not in ARITHMETIC:
+            choices = " or ".join(map(repr, ARITHMETIC))
+            raise ValueError(f"arithmetic must be {choices}, not {self.arithmetic!r}")
         if not isinstance(self.cores, int) or isinstance(self.cores, bool):
             raise TypeError(f"cores must be an integer, not {self.cores!r}")
         if self.cores < 1 or self.lanes % self.cores:
@@ -67,11 +79,14 @@ class HardwareConfig:
     :param beat: input values that arrive in one transfer; where a convolution reads the input, its
         channels
     :param layers: one for each layer of the network
+    :param loadable: weights, biases and thresholds are written at run time, not read from images;
+        every one of them then lies in a memory
     """
 
     steps: int
     beat: int
     layers: tuple[LayerHardware, ...]
+    loadable: bool = False
 
     def __post_init__(self) -> None:
         for name, value, high in (("steps", self.steps, 4096), ("beat", self.beat, MAX_BEAT)):
@@ -79,6 +94,8 @@ class HardwareConfig:
                 raise TypeError(f"{name} must be an integer, not {value!r}")
             if not 1 <= value <= high:
                 raise ValueError(f"{name} must be an integer in 1..{high}, not {value!r}")
+        if not isinstance(self.loadable, bool):
+            raise TypeError(f"loadable must be a boolean, not {self.loadable!r}")
         object.__setattr__(self, "layers", tuple(self.layers))
         for layer in self.layers:
             if not isinstance(layer, LayerHardware):
@@ -94,7 +111,8 @@ class HardwareConfig:
         beat: int | None = None,
         neuron: Literal["fast", "small"] = "fast",
         cores: int = 1,
-        arithmetic: Literal["lut", "dsp"] = "lut",
+        arithmetic: Arithmetic = "lut",
+        block: int = BLOCK,
     ) -> HardwareConfig:
         """The same in every layer, but never more lanes than it has outputs, nor more neuron cores
         than divide them.
@@ -108,7 +126,7 @@ class HardwareConfig:
             share = min(lanes, network.shape(number)[2])
             last = number == len(network.layers) - 1
             divisor = max(n for n in range(1, cores + 1) if last or share % n == 0)
-            layers.append(LayerHardware(share, neuron, 1 if last else divisor, arithmetic))
+            layers.append(LayerHardware(share, neuron, 1 if last else divisor, arithmetic, block))
         config = cls(
             steps=steps,
             beat=default_beat(network) if beat is None else beat,

@@ -11,12 +11,11 @@ has one. It reads the events of a window out of a line buffer, once for each *ro
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cygnet.buffer_plan import BufferPlan, SkipPlan, product_latency
+from cygnet.buffer_plan import BufferPlan, SkipPlan
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import (
@@ -32,6 +31,7 @@ from cygnet.network import (
     signed_width,
 )
 from cygnet.neuron_core import NeuronCoreConfig, rows_of
+from cygnet.product_plan import Arithmetic, product_latency
 from cygnet.shortcut_room import projection_lines, skip_slots
 
 __all__ = ["LayerPlan", "plan_layers"]
@@ -41,16 +41,15 @@ WALKER_START = 3
 """From the clock in which a window's start is decided to the one that issues its first event."""
 ADDRESS = 1
 """Event to weight address."""
-READ = 2
-"""Weight address to weights, with the memory's output register."""
-MULTIPLY = 2
-"""Weights to products in multiplier blocks."""
+READ = 3
+"""Weight address to weights: the memory, its output register, and one for what chooses between
+memory blocks."""
 ACCUMULATE = 1
 """Product to accumulator."""
 UNLOAD = 1
-"""Accumulator to the shift register of the drain."""
-ADD_BIAS = 1
-"""Shift register to the current with its bias."""
+"""Accumulator to the register that holds its sum while the next round is computed."""
+SELECT = 16
+"""Sums that one of which is chosen in a clock."""
 ENCODE = 1
 """Spike count to event row."""
 POOL = 1
@@ -76,8 +75,10 @@ class LayerPlan:
     :param main: buffer of the map that its synapses read
     :param projection: buffer of the map that a projection shortcut reads, or None
     :param skip: buffer of an identity shortcut, or None
-    :param columns: S of all its buffers
+    :param columns: S, steps that the engine computes side by side
+    :param blocks: walks of a window for each round, one for every S of its T steps
     :param repeats: how often a finished column enters the neuron core: T for pixels, else 1
+    :param steps: steps that each neuron makes in a frame (T; 1 in the last layer)
     :param scale: what a logit is multiplied by: T where the last layer reads pixels, else 1
     :param bias_steps: how many biases a sum gets: T where the last layer reads counts, else 1
     :param weight_bits: of one weight
@@ -85,7 +86,7 @@ class LayerPlan:
     :param current: range of the sum with both; for the last layer of all steps together
     :param core: one neuron core; None in the last layer
     :param rows_per_pixel: the parameters differ from pixel to pixel
-    :param arithmetic: ``"lut"`` or ``"dsp"``, of the engine's products
+    :param arithmetic: of the engine's products
     """
 
     layer: Layer
@@ -97,7 +98,9 @@ class LayerPlan:
     projection: BufferPlan | None
     skip: SkipPlan | None
     columns: int
+    blocks: int
     repeats: int
+    steps: int
     scale: int
     bias_steps: int
     weight_bits: int
@@ -105,7 +108,7 @@ class LayerPlan:
     current: Bounds
     core: NeuronCoreConfig | None
     rows_per_pixel: bool
-    arithmetic: Literal["lut", "dsp"]
+    arithmetic: Arithmetic
 
     @property
     def name(self) -> str:
@@ -173,9 +176,19 @@ class LayerPlan:
         return -(-self.tail // self.cores)
 
     @property
-    def steps(self) -> int:
-        """Steps that each neuron makes in a frame (T; 1 in the last layer)."""
+    def walks(self) -> int:
+        """How often the walker goes over the events of a window."""
+        return self.rounds * self.blocks
+
+    @property
+    def block_steps(self) -> int:
+        """Steps that each neuron makes after one walk."""
         return self.columns * self.repeats
+
+    @property
+    def final_steps(self) -> int:
+        """The same after the last walk of a round, 1..block_steps."""
+        return self.steps - (self.blocks - 1) * self.block_steps
 
     @property
     def pitch(self) -> int:
@@ -186,18 +199,30 @@ class LayerPlan:
 
     @property
     def drain(self) -> int:
-        """Clocks that the results of one round occupy the way to the neuron cores."""
-        return self.pitch * self.steps
+        """Clocks that the results of one walk occupy the way to the neuron cores."""
+        return self.pitch * self.block_steps
 
     @property
     def product_latency(self) -> int:
         """Clocks of the engine's products."""
-        return MULTIPLY if self.arithmetic == "dsp" else product_latency(self.value)
+        return product_latency(self.value, self.arithmetic, self.weight_bits, self.columns)
 
     @property
     def skip_latency(self) -> int:
-        """Clocks that the drain waits for the products of an identity shortcut."""
+        """Clocks of the products of an identity shortcut."""
         return 0 if self.skip is None else self.skip.product_latency
+
+    @property
+    def select_latency(self) -> int:
+        """Clocks to choose one of a neuron core's sums."""
+        return 1 if self.columns * self.beats <= SELECT else 2
+
+    @property
+    def drain_latency(self) -> int:
+        """Clocks from a sum's turn to its current."""
+        if self.skip is None:
+            return self.select_latency + 1
+        return max(self.select_latency, self.skip_latency) + 2
 
     @property
     def accumulator_width(self) -> int:
@@ -209,19 +234,19 @@ class LayerPlan:
 
     @property
     def to_sums(self) -> int:
-        """Clocks from a round's last event to its sums."""
+        """Clocks from a walk's last event to its sums."""
         return ADDRESS + READ + self.product_latency + ACCUMULATE
 
     @property
     def to_current(self) -> int:
-        """Clocks from a round's last event to the first current of its drain."""
-        return self.to_sums + UNLOAD + self.skip_latency + ADD_BIAS
+        """Clocks from a walk's last event to the first current of its drain."""
+        return self.to_sums + UNLOAD + self.drain_latency
 
     @property
     def to_rows(self) -> int:
         """Clocks from a window's last event to the transfer of its last event row; for the last
         layer, to the transfer of the last logit."""
-        last = self.to_current + (self.steps - 1) * self.pitch + self.tail_beats - 1
+        last = self.to_current + (self.final_steps - 1) * self.pitch + self.tail_beats - 1
         return last + (OUTPUT if self.core is None else self.core.latency + ENCODE)
 
 
@@ -252,16 +277,18 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
     _refuse(network, number)
     steps = hardware.steps
     pixels = layer.source == INPUT
-    columns = 1 if pixels or last else steps
-    main = _buffer(network, hardware, number, columns, steps if last and not pixels else 1)
+    # What lies in the buffers, and what the engine takes of it at once.
+    stored = 1 if pixels or last else steps
+    blocks = -(-stored // choice.block)
+    main = _buffer(network, hardware, number, stored, steps if last and not pixels else 1)
     projection = skip = None
     accumulator = _sum_bounds(layer.synapses.fan_in(), main.value)
     if isinstance(layer.shortcut, Projection):
-        projection = _projection(network, hardware, layer.shortcut, columns)
+        projection = _projection(network, hardware, layer.shortcut, stored)
         extra = _sum_bounds(layer.shortcut.fan_in(), projection.value)
         accumulator = Bounds(accumulator.low + extra.low, accumulator.high + extra.high)
     elif isinstance(layer.shortcut, Identity):
-        skip = _skip(network, hardware, number, layer.shortcut, columns)
+        skip = _skip(network, hardware, number, layer.shortcut, stored)
     current = network.current(number)
     if last:
         current = Bounds(min(0, current.low * steps), max(0, current.high * steps))
@@ -282,8 +309,10 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         main=main,
         projection=projection,
         skip=skip,
-        columns=columns,
+        columns=-(-stored // blocks),
+        blocks=blocks,
         repeats=steps if pixels and not last else 1,
+        steps=1 if last else steps,
         scale=steps if pixels and last else 1,
         bias_steps=steps if last and not pixels else 1,
         weight_bits=max(

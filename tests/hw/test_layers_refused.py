@@ -112,7 +112,9 @@ def test_beat_of_a_convolution_is_a_pixel() -> None:
 
 
 def test_arithmetic() -> None:
-    with pytest.raises(ValueError, match=r"^arithmetic must be 'lut' or 'dsp', not 'alu'$"):
+    with pytest.raises(
+        ValueError, match=r"^arithmetic must be 'lut' or 'lut6' or 'dsp', not 'alu'$"
+    ):
         LayerHardware(6, arithmetic="alu")  # type: ignore[arg-type]
 
 

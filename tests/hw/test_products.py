@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every product of small operands, by either arithmetic."""
+"""Every product of small operands, by each arithmetic."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from amaranth.hdl import Module, Shape, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
-from cygnet.buffer_plan import product_latency
-from cygnet.gateware.products import ShiftAddProduct, multiply
-from cygnet.layer_plan import MULTIPLY
+from cygnet.gateware.products import digit_product, multiply, shift_add_product
 from cygnet.network import Bounds
+from cygnet.product_plan import digits, product_latency
 
 
 def _range(shape: Shape) -> range:
@@ -27,19 +26,46 @@ def _run(m: Module, check: Any) -> None:
     simulator.run()
 
 
-@pytest.mark.parametrize("shape", [unsigned(1), unsigned(3), unsigned(5), signed(2), signed(4)])
-def test_shift_add(shape: Shape) -> None:
+BOUNDS = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 16), (0, 31), (-1, 1), (-2, 1), (-4, 8)]
+
+
+def _shape(bounds: Bounds) -> Shape:
+    return signed(bounds.width) if bounds.signed else unsigned(bounds.width)
+
+
+@pytest.mark.parametrize(("low", "high"), BOUNDS)
+def test_shift_add(low: int, high: int) -> None:
     m = Module()
-    weight, value = Signal(signed(4)), Signal(shape)
-    product = ShiftAddProduct(weight, value).build(m, "product")
-    bounds = Bounds(min(_range(shape)), max(_range(shape)))
+    bounds = Bounds(low, high)
+    weight, value = Signal(signed(4)), Signal(_shape(bounds))
+    product = shift_add_product(m, weight, value, bounds, "product")
 
     async def check(ctx: Any) -> None:
         for w in _range(signed(4)):
-            for v in _range(shape):
+            for v in range(low, high + 1):
                 ctx.set(weight, w)
                 ctx.set(value, v)
                 await ctx.tick().repeat(product_latency(bounds))
+                assert ctx.get(product) == w * v
+
+    _run(m, check)
+
+
+@pytest.mark.parametrize("width", [6, 7, 8])
+def test_digits(width: int) -> None:
+    m = Module()
+    bounds = Bounds(0, (1 << width) - 1)
+    weight, value = Signal(signed(5)), Signal(width)
+    product = digit_product(m, weight, value, "product")
+    assert digits(bounds, "lut6")
+    assert not digits(bounds, "lut")
+
+    async def check(ctx: Any) -> None:
+        for w in (-16, -15, -1, 0, 1, 9, 15):
+            for v in range(1 << width):
+                ctx.set(weight, w)
+                ctx.set(value, v)
+                await ctx.tick().repeat(product_latency(bounds, "lut6"))
                 assert ctx.get(product) == w * v
 
     _run(m, check)
@@ -51,7 +77,9 @@ def test_multiply(shape: Shape, columns: int) -> None:
     m = Module()
     weight = Signal(signed(5))
     values = [Signal(shape, name=f"value_{n}") for n in range(columns)]
-    products = multiply(m, weight, values, "product")
+    bounds = Bounds(min(_range(shape)), max(_range(shape)))
+    products = multiply(m, weight, values, bounds, "product")
+    latency = product_latency(bounds, "dsp", 5, columns)
     extremes = sorted({min(_range(shape)), max(_range(shape)), 0, 1})
 
     async def check(ctx: Any) -> None:
@@ -62,7 +90,7 @@ def test_multiply(shape: Shape, columns: int) -> None:
                     ctx.set(weight, w)
                     for value, number in zip(values, given, strict=True):
                         ctx.set(value, number)
-                    await ctx.tick().repeat(MULTIPLY)
+                    await ctx.tick().repeat(latency)
                     assert [ctx.get(product) for product in products] == [w * v for v in given]
 
     _run(m, check)
@@ -73,7 +101,8 @@ def test_two_steps_share_a_multiplication_only_where_they_fit() -> None:
         m = Module()
         values = [Signal(shape, name=f"value_{n}") for n in range(4)]
         weight = Signal(signed(8))
-        multiply(m, weight, values, "product")
+        bounds = Bounds(min(_range(shape)), max(_range(shape)))
+        multiply(m, weight, values, bounds, "product")
         from amaranth.back import rtlil
 
         ports = [weight, *values]

@@ -8,7 +8,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.credits import path_name, readers_of
-from cygnet.gateware.layer import Contents, EncoderPath, NeuronArray, SynapseLayer
+from cygnet.gateware.layer import EncoderPath, NeuronArray, SynapseLayer
+from cygnet.gateware.load import Contents
 from cygnet.gateware.pixel_input import PixelInput
 from cygnet.gateware.readout import Readout
 from cygnet.hardware import HardwareConfig
@@ -26,7 +27,8 @@ class Accelerator(wiring.Component):
     network : Network
     hardware : HardwareConfig
     contents : mapping of memory name to words, or None
-        For Amaranth's own simulator (:func:`cygnet.images.memories`); Verilog reads images.
+        For Amaranth's own simulator (:func:`cygnet.images.memories`), or ports that write them;
+        Verilog reads images.
 
     Members
     -------

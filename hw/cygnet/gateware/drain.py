@@ -3,34 +3,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import current_layout, sums_layout
-from cygnet.gateware.products import ShiftAddProduct
+from cygnet.gateware.load import Words, parameter_memory
+from cygnet.gateware.lookup import choose
+from cygnet.gateware.products import shift_add_product
 from cygnet.gateware.skip_buffer import SkipReadSignature
-from cygnet.layer_plan import LayerPlan
+from cygnet.layer_plan import SELECT, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Drain"]
 
+SELECT_BITS = (SELECT - 1).bit_length()
+
 
 class Drain(wiring.Component):
-    """A shift register of P x S sums, loaded at once and emptied while the engine works on the next
-    round: one sum a clock for each neuron core.
+    """Goes through the P x S sums of a walk during the next one: one sum a clock for each neuron
+    core.
 
     The order is step by step, lanes inside: the same neuron comes again after ``plan.pitch``
-    clocks. Pixels give one column of sums, which goes round T times.
+    clocks. Pixels give one column of sums, which goes round T times. The blocks of a round follow
+    each other, so the neurons see their T steps in a row.
 
     Parameters
     ----------
     plan : LayerPlan
-    biases, skips : sequence of int, or None
-        Rows of the memories of biases and of shortcut weights; None leaves them to an image.
+    biases, skips : Words
+        Rows of the memories of biases and of shortcut weights.
 
     Members
     -------
@@ -44,8 +47,8 @@ class Drain(wiring.Component):
     def __init__(
         self,
         plan: LayerPlan,
-        biases: Sequence[int] | None = None,
-        skips: Sequence[int] | None = None,
+        biases: Words = None,
+        skips: Words = None,
     ) -> None:
         self._plan = plan
         self._biases = biases
@@ -62,7 +65,6 @@ class Drain(wiring.Component):
         m = Module()
         plan = self._plan
         cores = plan.cores
-        length = plan.columns * plan.lanes
 
         busy = Signal()
         beat = Signal(unsigned_width(plan.pitch - 1))
@@ -72,11 +74,13 @@ class Drain(wiring.Component):
         word = Signal(unsigned_width(plan.rounds * plan.beats))
         word_next = Signal.like(word)
         word_base = Signal.like(word)
-        last_beat, last_step, valid, round_done = Signal(), Signal(), Signal(), Signal()
+        last_beat, last_step, valid = Signal(), Signal(), Signal()
+        block_done, round_done = Signal(), Signal()
         base_next = Signal.like(word)
         m.d.comb += [
             last_beat.eq(beat == plan.pitch - 1),
             last_step.eq(step == plan.steps - 1),
+            block_done.eq(busy & last_beat & self._last_column(m, busy & last_beat, last_step)),
             round_done.eq(busy & last_beat & last_step),
             valid.eq(busy & (beat < Mux(end, plan.tail_beats, plan.beats))),
             base_next.eq(Mux(round_done, Mux(end, 0, word_base + plan.beats), word_base)),
@@ -86,38 +90,36 @@ class Drain(wiring.Component):
             m.d.sync += beat.eq(beat + 1)
             with m.If(last_beat):
                 m.d.sync += [beat.eq(0), step.eq(step + 1)]
+            with m.If(block_done):
+                m.d.sync += busy.eq(0)
             with m.If(round_done):
-                m.d.sync += [step.eq(0), busy.eq(0)]
+                m.d.sync += step.eq(0)
         m.d.sync += [word.eq(word_next), word_base.eq(base_next)]
         with m.If(self.i.valid):
             m.d.sync += [busy.eq(1), end.eq(self.i.payload.end)]
 
-        chain = [
-            Signal(signed(plan.accumulator_width), name=f"chain_{number}")
-            for number in range(length)
-        ]
-        for number, place in enumerate(chain):
-            column, lane = divmod(number, plan.lanes)
-            with m.If(self.i.valid):
-                m.d.sync += place.eq(self.i.payload.sums[column][lane])
-            with m.Elif(busy & (beat < plan.beats)):
-                m.d.sync += place.eq(chain[(number + cores) % length])
+        selected = self._selected(m, busy & (beat < plan.beats))
 
-        m.submodules.biases = memory = Memory(
-            shape=unsigned(cores * plan.bias_width), depth=plan.words, init=self._biases or []
+        port = parameter_memory(
+            m, "biases", width=cores * plan.bias_width, depth=plan.words, words=self._biases
         )
-        port = memory.read_port()
-        m.d.comb += [port.addr.eq(word_next), port.en.eq(1)]
+        early = plan.select_latency == 1
+        m.d.comb += [port.addr.eq(word_next if early else word), port.en.eq(1)]
+        biases = delayed(m, port.data, "biases_read", 1)
 
         channel: Value = word
         if plan.rows_per_pixel:
             channel = self._pixel_base(m, round_done & end) + word
-        totals: list[Value] = []
         extras = self._shortcut(m, word_next, step, round_done & end)
+        totals: list[Value] = []
         for core in range(cores):
-            bias = port.data.word_select(core, plan.bias_width).as_signed()
-            biased = self._later(m, chain[core] + bias, f"sum_{core}")
-            totals.append((biased + extras[core]) * plan.scale)
+            biased = selected[core] + biases.word_select(core, plan.bias_width).as_signed()
+            if plan.skip is not None:
+                # Whichever comes first waits for the other.
+                late = plan.select_latency - plan.skip_latency
+                biased = delayed(m, biased, f"biased_{core}", 1 + max(0, -late))
+                biased = biased + delayed(m, extras[core], f"extra_{core}", max(0, late))
+            totals.append(biased * plan.scale)
         flags = {
             "index": beat,
             "channel": channel,
@@ -126,20 +128,64 @@ class Drain(wiring.Component):
             "end": last_step & end & (beat == plan.tail_beats - 1),
         }
         payload = self.o.payload
-        m.d.sync += self.o.valid.eq(self._later(m, valid, "valid"))
+        m.d.sync += self.o.valid.eq(
+            delayed(m, valid, "valid", plan.drain_latency - 1, reset_less=False)
+        )
         for name, flag in flags.items():
-            m.d.sync += payload[name].eq(self._later(m, flag, name))
+            m.d.sync += payload[name].eq(delayed(m, flag, name, plan.drain_latency - 1))
         for core, total in enumerate(totals):
             m.d.sync += payload.currents[core].eq(total)
         return m
 
-    def _later(self, m: Module, value: Value, name: str) -> Value:
-        """The value as late as the products of the shortcut."""
-        for stage in range(self._plan.skip_latency):
-            delayed = Signal(value.shape(), name=f"{name}_after_{stage + 1}")
-            m.d.sync += delayed.eq(value)
-            value = delayed
-        return value
+    def _last_column(self, m: Module, advance: Value, last_step: Signal) -> Value:
+        """Whether this is the last step of its block."""
+        plan = self._plan
+        if plan.blocks == 1:
+            return last_step
+        column = Signal(unsigned_width(plan.columns - 1))
+        done = Signal()
+        m.d.comb += done.eq((column == plan.columns - 1) | last_step)
+        with m.If(advance):
+            m.d.sync += column.eq(Mux(done, 0, column + 1))
+        return done
+
+    def _selected(self, m: Module, advance: Value) -> list[Value]:
+        """For each core the sum whose turn it is, ``plan.select_latency`` clocks later."""
+        plan = self._plan
+        places = plan.columns * plan.beats
+        place = Signal(range(places))
+        following = Signal.like(place)
+        m.d.comb += following.eq(place)
+        with m.If(self.i.valid):
+            m.d.comb += following.eq(0)
+        with m.Elif(advance):
+            m.d.comb += following.eq(Mux(place == places - 1, 0, place + 1))
+        m.d.sync += place.eq(following)
+        sums = self.i.payload.sums
+        selected: list[Value] = []
+        for core in range(plan.cores):
+            inputs = [
+                sums[column][beat * plan.cores + core]
+                for column in range(plan.columns)
+                for beat in range(plan.beats)
+            ]
+            parts: list[Value] = []
+            for low in range(0, places, SELECT):
+                # One copy for each part keeps wires short.
+                within = Signal(
+                    range(min(places, SELECT)), name=f"within_{core}_{low}", attrs={"keep": 1}
+                )
+                m.d.sync += within.eq(following)
+                part = Signal(
+                    signed(plan.accumulator_width), name=f"part_{core}_{low}", reset_less=True
+                )
+                m.d.sync += part.eq(choose(within, inputs[low : low + SELECT]))
+                parts.append(part)
+            if len(parts) > 1:
+                number = delayed(m, place[SELECT_BITS:], f"part_number_{core}", 1)
+                parts = [delayed(m, choose(number, parts), f"selected_{core}", 1)]
+            selected += parts
+        return selected
 
     def _pixel_base(self, m: Module, window_done: Value) -> Value:
         """The first row of parameters of this pixel."""
@@ -158,22 +204,23 @@ class Drain(wiring.Component):
         if plan.skip is None:
             return [Const(0)] * plan.cores
         skip = plan.skip
-        m.submodules.skips = memory = Memory(
-            shape=unsigned(plan.cores * skip.weight_bits), depth=skip.words, init=self._skips or []
+        port = parameter_memory(
+            m, "skips", width=plan.cores * skip.weight_bits, depth=skip.words, words=self._skips
         )
-        port = memory.read_port()
         m.d.comb += [
             port.addr.eq(word_next),
             port.en.eq(1),
             self.skip.word.eq(word_next),
             self.skip.release.eq(window_done),
         ]
+        weights = delayed(m, port.data, "skip_weights", 1)
+        values = delayed(m, self.skip.values, "skip_values", 1)
+        column_later = delayed(m, step, "skip_column", 1)
         products: list[Value] = []
         for core in range(plan.cores):
-            weight = Signal(signed(skip.weight_bits), name=f"skip_weight_{core}")
-            m.d.comb += weight.eq(port.data.word_select(core, skip.weight_bits))
-            counts = [self.skip.values[core][column] for column in range(skip.columns)]
-            count = Signal(counts[0].shape(), name=f"skip_count_{core}")
-            m.d.comb += count.eq(Array(counts)[step] if len(counts) > 1 else counts[0])
-            products.append(ShiftAddProduct(weight, count).build(m, f"skip_product_{core}"))
+            weight = weights.word_select(core, skip.weight_bits).as_signed()
+            counts = [values[core][column] for column in range(skip.columns)]
+            count = Array(counts)[column_later] if len(counts) > 1 else counts[0]
+            name = f"skip_product_{core}"
+            products.append(shift_add_product(m, weight, count, skip.value, name))
         return products

@@ -3,39 +3,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Module, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import event_layout, sums_layout
-from cygnet.gateware.products import ShiftAddProduct, multiply
+from cygnet.gateware.load import Words, parameter_memory
+from cygnet.gateware.products import digit_product, multiply, shift_add_product
 from cygnet.layer_plan import ADDRESS, READ, LayerPlan
+from cygnet.product_plan import digits
 
 __all__ = ["SynapseEngine"]
+
+GROUP = 16
+"""Lanes that share a copy of a control register."""
 
 
 class SynapseEngine(wiring.Component):
     """Adds, for each event, one row of P weights times the event's values to P x S accumulators.
 
-    A weight is read once for all steps. One event is taken in each clock, without exception.
+    A weight is read once for the S steps of a block. One event is taken in each clock, without
+    exception.
 
     Parameters
     ----------
     plan : LayerPlan
-    weights : sequence of int, or None
-        Rows of the weight memory (:func:`cygnet.images.memories`); None leaves it to an image.
+    weights : Words
+        Rows of the weight memory (:func:`cygnet.images.memories`).
 
     Members
     -------
     i : ``In(stream.Signature(event_layout(plan), always_ready=True))``
     o : ``Out(stream.Signature(sums_layout(plan), always_ready=True))``
-        Valid for one clock, ``plan.to_sums`` clocks after the last event of a round.
+        Valid for one clock, ``plan.to_sums`` clocks after the last event of a walk; the sums are
+        there a clock later and stay until those of the next walk come.
     """
 
-    def __init__(self, plan: LayerPlan, weights: Sequence[int] | None = None) -> None:
+    def __init__(self, plan: LayerPlan, weights: Words = None) -> None:
         self._plan = plan
         self._weights = weights
         super().__init__(
@@ -52,56 +57,71 @@ class SynapseEngine(wiring.Component):
         depth = plan.rounds * plan.positions
         row_shape = data.ArrayLayout(signed(plan.weight_bits), plan.lanes)
 
-        m.submodules.weights = memory = Memory(
-            shape=unsigned(plan.lanes * plan.weight_bits), depth=depth, init=self._weights or []
+        port = parameter_memory(
+            m, "weights", width=plan.lanes * plan.weight_bits, depth=depth, words=self._weights
         )
-        port = memory.read_port()
 
-        address = Signal.like(event.address)
+        address = Signal.like(event.address, reset_less=True)
         m.d.sync += address.eq(event.address)
-        weight_row = Signal(row_shape)
         m.d.comb += [port.addr.eq(address), port.en.eq(1)]
-        m.d.sync += weight_row.eq(port.data)
+        row = port.data
+        for stage in range(1, READ):
+            read = Signal.like(port.data, name=f"row_{stage}", reset_less=True)
+            m.d.sync += read.eq(row)
+            row = read
+        weights = data.View(row_shape, row)
 
-        # What travels beside the weights.
-        values = event.values
-        for stage in range(ADDRESS + READ):
-            delayed = Signal(event.values.shape(), name=f"values_{stage}")
-            m.d.sync += delayed.eq(values)
-            values = delayed
-        flags = {
-            "valid": self.i.valid,
-            "first": event.first,
-            "last": self.i.valid & event.last,
-            "end": event.end,
-        }
-        for name, flag in flags.items():
-            for stage in range(ADDRESS + READ + plan.product_latency):
-                delayed_flag = Signal(name=f"{name}_{stage}")
-                m.d.sync += delayed_flag.eq(flag)
-                flag = delayed_flag  # noqa: PLW2901
-            flags[name] = flag
+        # What travels beside the weights; nothing is added where there is no event.
+        valid = delayed(m, self.i.valid, "valid", ADDRESS, reset_less=False)
+        taken = delayed(m, event.values, "taken", ADDRESS)
+        values = Signal(event.values.shape(), reset_less=True)
+        m.d.sync += values.eq(Mux(valid, taken, 0))
+        values = delayed(m, values, "values", READ - 1)
+        flags = Signal(data.StructLayout({"first": 1, "last": 1, "end": 1}))
+        m.d.comb += flags.eq(Cat(event.first, self.i.valid & event.last, event.end))
+        clocks = ADDRESS + READ + plan.product_latency - 1
+        flags = delayed(m, flags, "flags", clocks, reset_less=False)
+        late = delayed(m, flags, "late", 1, reset_less=False)
 
-        for lane in range(plan.lanes):
-            products = self._products(m, lane, weight_row[lane], values)
-            for column, product in enumerate(products):
-                total = Signal(signed(plan.accumulator_width), name=f"sum_{column}_{lane}")
-                with m.If(flags["valid"]):
-                    with m.If(flags["first"]):
-                        m.d.sync += total.eq(product)
-                    with m.Else():
-                        m.d.sync += total.eq(total + product)
-                m.d.comb += self.o.payload.sums[column][lane].eq(total)
+        # One copy for each group of lanes keeps wires short.
+        for low in range(0, plan.lanes, GROUP):
+            group = range(low, min(low + GROUP, plan.lanes))
+            first, load = (
+                Signal(name=f"{name}_{low}", attrs={"keep": 1}) for name in ("first", "load")
+            )
+            m.d.sync += [first.eq(flags.first), load.eq(late.last)]
+            for lane in group:
+                products = self._products(m, lane, weights[lane], values)
+                for column, product in enumerate(products):
+                    total, held_total = (
+                        Signal(
+                            signed(plan.accumulator_width),
+                            name=f"{name}_{column}_{lane}",
+                            reset_less=True,
+                        )
+                        for name in ("sum", "held")
+                    )
+                    m.d.sync += total.eq(Mux(first, 0, total) + product)
+                    with m.If(load):
+                        m.d.sync += held_total.eq(total)
+                    m.d.comb += self.o.payload.sums[column][lane].eq(held_total)
 
-        m.d.sync += [self.o.valid.eq(flags["last"]), self.o.payload.end.eq(flags["end"])]
+        m.d.sync += [self.o.valid.eq(late.last), self.o.payload.end.eq(late.end)]
         return m
 
     def _products(self, m: Module, lane: int, weight: Value, values: data.View) -> list[Signal]:
         """One for each column."""
-        columns = [values[column] for column in range(self._plan.columns)]
-        if self._plan.arithmetic == "dsp":
-            return multiply(m, weight, columns, f"product_{lane}")
+        plan = self._plan
+        columns = [values[column] for column in range(plan.columns)]
+        if plan.arithmetic == "dsp":
+            return multiply(m, weight, columns, plan.value, f"product_{lane}")
+        names = [f"product_{column}_{lane}" for column in range(plan.columns)]
+        if digits(plan.value, plan.arithmetic):
+            return [
+                digit_product(m, weight, value, name)
+                for value, name in zip(columns, names, strict=True)
+            ]
         return [
-            ShiftAddProduct(weight, value).build(m, f"product_{column}_{lane}")
-            for column, value in enumerate(columns)
+            shift_add_product(m, weight, value, plan.value, name)
+            for value, name in zip(columns, names, strict=True)
         ]

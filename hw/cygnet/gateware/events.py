@@ -41,8 +41,8 @@ def row_layout(buffer: BufferPlan | SkipPlan) -> data.ArrayLayout:
 def event_layout(plan: LayerPlan) -> data.StructLayout:
     """One input that is not zero at every step (or a blank event, where a window has none).
 
-    address: its row of weights; values[s]: its value at step s; first, last: of a round of P
-    outputs; end: that round is the window's last.
+    address: its row of weights; values[s]: its value at step s of a block; first, last: of a walk
+    for P outputs and the steps of a block; end: those outputs are the window's last.
     """
     return data.StructLayout(
         {
@@ -56,8 +56,8 @@ def event_layout(plan: LayerPlan) -> data.StructLayout:
 
 
 def sums_layout(plan: LayerPlan) -> data.StructLayout:
-    """The results of one round: sums[s][p] of lane p at step s, before shortcut and bias; end: the
-    window's last round."""
+    """The results of one walk: sums[s][p] of lane p at step s of its block, before shortcut and
+    bias; end: in the window's last round."""
     return data.StructLayout(
         {
             "sums": data.ArrayLayout(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -16,6 +16,7 @@ from cygnet.gateware.encoder import EventEncoder, spikes_layout
 from cygnet.gateware.engine import SynapseEngine
 from cygnet.gateware.events import current_layout, row_layout, values_layout
 from cygnet.gateware.line_buffer import LineBuffer
+from cygnet.gateware.load import Contents
 from cygnet.gateware.neuron import neuron_core
 from cygnet.gateware.pool import SumPooling
 from cygnet.gateware.skip_buffer import SkipBuffer
@@ -23,10 +24,7 @@ from cygnet.gateware.walker import Walker
 from cygnet.layer_plan import LayerPlan
 from cygnet.network import Bounds, unsigned_width
 
-__all__ = ["Contents", "EncoderPath", "NeuronArray", "SynapseLayer"]
-
-Contents = Mapping[str, Sequence[int]]
-"""Words of each memory by its name, as :func:`cygnet.images.memories` gives them."""
+__all__ = ["EncoderPath", "NeuronArray", "SynapseLayer"]
 
 
 class SynapseLayer(wiring.Component):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small tables of constants as logic."""
+"""Small tables as logic."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Const, Module, Shape, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 
-__all__ = ["lookup"]
+__all__ = ["choose", "lookup"]
 
 
 def lookup(
@@ -31,3 +31,14 @@ def lookup(
         with m.Default():
             m.d.comb += result.eq(values[-1])
     return result
+
+
+def choose(index: Value, values: Sequence[Value]) -> Value:
+    """``values[index]`` as a tree of multiplexers, one bit of the index to a level."""
+    level = list(values)
+    for bit in range((len(level) - 1).bit_length()):
+        level = [
+            Mux(index[bit], level[at + 1], level[at]) if at + 1 < len(level) else level[at]
+            for at in range(0, len(level), 2)
+        ]
+    return level[0]

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walks the events of each window, once for every round of P outputs."""
+"""Walks the events of each window, once for every round of P outputs and block of S steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.buffer_plan import BufferPlan
@@ -32,13 +32,14 @@ class _Line:
 
 
 class Walker(wiring.Component):
-    """Delivers one event a clock; rows, rounds and windows follow each other without a bubble.
+    """Delivers one event a clock; rows, walks and windows follow each other without a bubble.
 
-    A window starts when the pixels that it covers are complete and every reader of this layer's
-    output has promised room for its results (a credit), so nothing behind the walker ever stalls.
-    Parts of lines without events cost no clock. The last event of a round waits until the results
-    of the round before have been drained. A window without events brings one blank event (all
-    values zero) in each round.
+    A window is walked ``plan.walks`` times: round after round, in each block after block. It starts
+    when the pixels that it covers are complete and every reader of this layer's output has promised
+    room for its results (a credit), so nothing behind the walker ever stalls. Parts of lines
+    without events cost no clock. The last event of a walk waits until the results of the walk
+    before have been drained. A window without events brings one blank event (all values zero) in
+    each walk.
 
     Parameters
     ----------
@@ -120,13 +121,15 @@ class Walker(wiring.Component):
         here = Signal.like(pointer)
         end = Signal.like(here)
         offset = Signal(range(-plan.positions, plan.positions + 1))
-        line_done, round_done, final_round = Signal(), Signal(), Signal()
+        line_done, walk_done, round_done, tail_round = Signal(), Signal(), Signal(), Signal()
+        block, block_last = self._blocks(m, walk_done & to_fetched)
         m.d.comb += [
             chosen.eq(left & (~left + 1)),
             line_done.eq(here + 1 == end),
-            round_done.eq(~left.any() | (line_done & (left == chosen))),
-            final_round.eq(round_ == plan.rounds - 1),
-            free.eq(~walking | (to_fetched & round_done & final_round)),
+            walk_done.eq(~left.any() | (line_done & (left == chosen))),
+            round_done.eq(walk_done & block_last),
+            tail_round.eq(round_ == plan.rounds - 1),
+            free.eq(~walking | (to_fetched & round_done & tail_round)),
         ]
         first_of: list[Value] = []
         for number, line in enumerate(lines):
@@ -157,26 +160,30 @@ class Walker(wiring.Component):
             m.d.sync += [pointer.eq(here + 1), fresh.eq(line_done)]
             with m.If(line_done):
                 m.d.sync += left.eq(left & ~chosen)
+            with m.If(walk_done):
+                m.d.sync += [left.eq(mask), fresh.eq(1)]
             with m.If(round_done):
                 m.d.sync += [
-                    left.eq(mask),
-                    fresh.eq(1),
                     round_.eq(round_ + 1),
                     weights.eq(weights + plan.positions),
-                    walking.eq(~final_round),
+                    walking.eq(~tail_round),
                 ]
 
         # Row out of the memory.
         address_shape = event_layout(plan)["address"].shape
         fetched_base = Signal(address_shape)
-        fetched_flags = Signal(4)
+        fetched_flags = Signal(5)
+        fetched_block = Signal.like(block)
         fetched_releases = _like(releases, "fetched_release")
         to_open = Signal()
         with m.If(to_fetched):
             m.d.sync += [
                 fetched.eq(1),
                 fetched_base.eq(weights + offset),
-                fetched_flags.eq(Cat(~left.any(), round_done, final_round, from_projection)),
+                fetched_flags.eq(
+                    Cat(~left.any(), walk_done, tail_round, block_last, from_projection)
+                ),
+                fetched_block.eq(block),
             ]
             for register, release in zip(fetched_releases, releases, strict=True):
                 m.d.sync += register.eq(release)
@@ -185,9 +192,10 @@ class Walker(wiring.Component):
 
         # Row being taken apart, lowest value first.
         open_ = Signal()
-        blank, closes_round, closes_window = Signal(), Signal(), Signal()
+        blank, closes_walk, in_tail, in_last_block = Signal(), Signal(), Signal(), Signal()
+        open_block = Signal.like(block)
         base = Signal(address_shape)
-        row = _OpenRow(m, plan, reads, fetched_flags[3], to_open, open_)
+        row = _OpenRow(m, plan, reads, fetched_flags[4], open_block, to_open, open_)
         issue, single, last = Signal(), Signal(), Signal()
         open_releases = _like(releases, "open_release")
         cooldown = Signal(unsigned_width(max(plan.drain - 1, 1)))
@@ -197,13 +205,13 @@ class Walker(wiring.Component):
             to_open.eq(fetched & (~open_ | (issue & single))),
             to_fetched.eq(walking & (~fetched | to_open)),
             single.eq(blank | row.single),
-            last.eq(closes_round & single),
+            last.eq(closes_walk & single),
             issue.eq(open_ & (~last | ~cooldown.any())),
             self.o.valid.eq(issue),
             event.address.eq(base + row.position),
             event.first.eq(first),
             event.last.eq(last),
-            event.end.eq(last & closes_window),
+            event.end.eq(last & in_tail),
         ]
         for column in range(plan.columns):
             m.d.comb += event.values[column].eq(Mux(blank, 0, row.values[column]))
@@ -211,7 +219,8 @@ class Walker(wiring.Component):
             m.d.sync += [
                 open_.eq(1),
                 base.eq(fetched_base),
-                Cat(blank, closes_round, closes_window).eq(fetched_flags),
+                Cat(blank, closes_walk, in_tail, in_last_block).eq(fetched_flags),
+                open_block.eq(fetched_block),
             ]
             for register, release in zip(open_releases, fetched_releases, strict=True):
                 m.d.sync += register.eq(release)
@@ -225,8 +234,19 @@ class Walker(wiring.Component):
         with m.Elif(cooldown.any()):
             m.d.sync += cooldown.eq(cooldown - 1)
         for read, release in zip(reads, open_releases, strict=True):
-            m.d.comb += read.release.eq(Mux(issue & event.end, release, 0))
+            m.d.comb += read.release.eq(Mux(issue & event.end & in_last_block, release, 0))
         return m
+
+    def _blocks(self, m: Module, walk_done: Value) -> tuple[Signal, Value]:
+        """The block of steps that is being walked, and whether it is the last."""
+        blocks = self._plan.blocks
+        block = Signal(unsigned_width(blocks - 1), name="block")
+        if blocks == 1:
+            return block, Const(1, 1)
+        last = block == blocks - 1
+        with m.If(walk_done):
+            m.d.sync += block.eq(Mux(last, 0, block + 1))
+        return block, last
 
     def _credits(self, m: Module, start: Signal, y: Signal, x: Signal) -> Value:
         """Whether every reader that this window writes to has room."""
@@ -343,6 +363,7 @@ class _OpenRow:
         plan: LayerPlan,
         reads: Sequence[wiring.PureInterface],
         from_projection: Value,
+        block: Signal,
         load: Signal,
         open_: Signal,
     ) -> None:
@@ -355,11 +376,12 @@ class _OpenRow:
             row = Signal(stored_layout(buffer), name=f"row_{number}")
             with m.If(load):
                 m.d.sync += [row.eq(read.data), chosen.eq(from_projection)]
+            stored = [self._of_block(plan, block, row.values[r]) for r in range(buffer.row)]
             if buffer.row == 1:
                 singles.append(Const(1))
                 positions.append(row.position)
                 for column in range(plan.columns):
-                    columns[column].append(row.values[0][column])
+                    columns[column].append(stored[0][column])
                 continue
             mask = Signal(buffer.row, name=f"mask_{number}")
             lowest = Signal(buffer.row, name=f"lowest_{number}")
@@ -374,7 +396,7 @@ class _OpenRow:
             for column in range(plan.columns):
                 selected: Value = Const(0)
                 for value in range(buffer.row):
-                    bits = row.values[value].as_value().word_select(column, buffer.value.width)
+                    bits = stored[value][column].as_unsigned()
                     selected = selected | Mux(lowest[value], bits, 0)
                 selected = selected[: buffer.value.width]
                 columns[column].append(selected.as_signed() if buffer.value.signed else selected)
@@ -385,6 +407,16 @@ class _OpenRow:
             self.single = Mux(chosen, singles[1], singles[0])
             self.position = Mux(chosen, positions[1], positions[0])
             self.values = [Mux(chosen, values[1], values[0]) for values in columns]
+
+    @staticmethod
+    def _of_block(plan: LayerPlan, block: Signal, values: data.View) -> list[Value]:
+        """Those of the S steps of a block; zero behind the last step."""
+        steps: list[Value] = [values[step] for step in range(values.shape().length)]
+        if plan.blocks == 1:
+            return steps
+        zero = Const(0, steps[0].shape())
+        steps += [zero] * (plan.blocks * plan.columns - len(steps))
+        return [Array(steps[column :: plan.columns])[block] for column in range(plan.columns)]
 
     def advance(self, m: Module, issue: Signal) -> None:
         """The event that was issued is done."""

@@ -52,7 +52,7 @@ from cygnet.cosim.case import BenchError, Job
 from cygnet.cosim.compile import Recipe, compile_model, default_cache
 from cygnet.errors import CygnetError
 
-__all__ = ["CaseReport", "run_job", "simulators"]
+__all__ = ["CaseReport", "log_tail", "new_folder", "run_job", "run_module", "simulators"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,44 @@ def run_job(
     :raises CygnetError: the simulator is missing
     :raises RuntimeError: the Verilog does not compile, or the simulator crashed
     """
+    folder = new_folder(folder)
+    (folder / "job.json").write_text(job.to_json())
+    log = run_module(
+        "cygnet.cosim.benches.stream",
+        verilog,
+        top=top,
+        folder=folder,
+        simulator=simulator,
+        images=images,
+        cache=cache,
+    )
+    return _reports(job, folder, log)
+
+
+def new_folder(folder: Path) -> Path:
+    """The folder, made, and without the reports of an earlier run."""
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("report-*.json"):
+        stale.unlink()
+    return folder
+
+
+def run_module(
+    module: str,
+    verilog: str,
+    *,
+    top: str,
+    folder: Path,
+    simulator: str = "verilator",
+    images: Path | None = None,
+    cache: Path | None = None,
+) -> Path:
+    """Run the tests of a cocotb module, which finds ``folder`` in ``$CYGNET_BENCH``; its log.
+
+    What the tests found they leave in files: a failed test is no failure of this.
+    Arguments and errors else as for :func:`run_job`.
+    """
     if simulator == "verilator":
         tool = tools.verilator()
     elif simulator == "icarus":
@@ -107,33 +145,25 @@ def run_job(
     else:
         raise ValueError(f"simulator must be 'verilator' or 'icarus', not {simulator!r}")
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("report-*.json"):
-        stale.unlink()
     for image in [] if images is None else sorted(images.glob("*.mem")):
         shutil.copyfile(image, folder / image.name)
-    (folder / "job.json").write_text(job.to_json())
     log = folder / "simulation.log"
     with _environment(tool), _quiet():
         model = _build(verilog, top, simulator, tool, cache or default_cache())
-        _simulate(model, top, simulator, folder, log)
-    return _reports(job, folder, log)
-
-
-def _simulate(model: Path, top: str, simulator: str, folder: Path, log: Path) -> None:
-    # The runner exits where a test failed; the reports say more.
-    with contextlib.suppress(SystemExit, RuntimeError):
-        get_runner(simulator).test(
-            test_module="cygnet.cosim.benches.stream",
-            hdl_toplevel=top,
-            hdl_toplevel_lang="verilog",
-            build_dir=model,
-            test_dir=folder,
-            results_xml=str(folder / "results.xml"),
-            extra_env={"CYGNET_BENCH": str(folder), "NO_COLOR": "1"},
-            timescale=("1ns", "1ps"),
-            log_file=log,
-        )
+        # The runner exits where a test failed; the reports say more.
+        with contextlib.suppress(SystemExit, RuntimeError):
+            get_runner(simulator).test(
+                test_module=module,
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                build_dir=model,
+                test_dir=folder,
+                results_xml=str(folder / "results.xml"),
+                extra_env={"CYGNET_BENCH": str(folder), "NO_COLOR": "1"},
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            )
+    return log
 
 
 def _reports(job: Job, folder: Path, log: Path) -> list[CaseReport]:
@@ -144,12 +174,12 @@ def _reports(job: Job, folder: Path, log: Path) -> list[CaseReport]:
             found = json.loads((folder / f"report-{number}.json").read_text())
         except FileNotFoundError:
             raise RuntimeError(
-                f"case {case.name!r} left no report; the end of {log}:\n{_tail(log)}"
+                f"case {case.name!r} left no report; the end of {log}:\n{log_tail(log)}"
             ) from None
         if found["failure"] is not None:
             failures.append(f"{case.name} (seed {case.seed}): {found['failure']}")
         elif "streams" not in found:
-            raise RuntimeError(f"case {case.name!r} broke off; the end of {log}:\n{_tail(log)}")
+            raise RuntimeError(f"case {case.name!r} broke off; the end of {log}:\n{log_tail(log)}")
         else:
             reports.append(_report(found))
     if failures:
@@ -211,7 +241,7 @@ def _build(verilog: str, top: str, simulator: str, tool: tools.Tool, cache: Path
             log_file=log,
         )
     except (RuntimeError, SystemExit):
-        shown = _tail(log)
+        shown = log_tail(log)
         shutil.rmtree(aside, ignore_errors=True)
         raise RuntimeError(f"{top} does not compile under {tool}:\n{shown}") from None
     try:
@@ -222,7 +252,8 @@ def _build(verilog: str, top: str, simulator: str, tool: tools.Tool, cache: Path
     return model
 
 
-def _tail(log: Path, lines: int = 25) -> str:
+def log_tail(log: Path, lines: int = 25) -> str:
+    """The end of a log, for a message."""
     if not log.is_file():
         return "(no log)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

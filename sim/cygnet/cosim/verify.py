@@ -120,7 +120,7 @@ def verify(
 
 def lane_use(prediction: Prediction) -> float:
     """Useful synaptic operations over lanes times the clocks in which a window is open, over all
-    layers, back to back. All T steps of an operation happen in one clock and count once."""
+    layers, back to back. The steps of a block happen in one clock and count once."""
     network, hardware, events = prediction.network, prediction.hardware, prediction.events
     cycles = prediction.timing(0, len(prediction.frames), back_to_back=True)
     layers = timing.lane_use(network, hardware, events, cycles)

@@ -126,7 +126,7 @@ class Recursion:
         """Compute windows until a time is missing."""
         plan, latest = stage.plan, self._latest
         total = self._frames * plan.pixels
-        drain, rounds, to_rows = plan.drain, plan.rounds, plan.to_rows
+        drain, walks, to_rows = plan.drain, plan.walks, plan.to_rows
         began = stage.at
         while stage.at < total:
             frame, window = divmod(stage.at, plan.pixels)
@@ -157,7 +157,7 @@ class Recursion:
             if stage.last is not None:
                 last = latest(last, stage.last + each)
                 opened = latest(opened, stage.last + 1)
-            last = last + (rounds - 1) * each
+            last = last + (walks - 1) * each
             stage.last = last
             began_frame = opened if window == 0 else self.spans[plan.number][frame][0]
             self.spans[plan.number][frame:] = [(began_frame, last)]
@@ -183,7 +183,7 @@ class Recursion:
                 advance = buffer.window_rows[y].advance
                 source.returned += [last] * (advance * buffer.width)
         if stage.skip is not None:
-            done = last + plan.to_sums + UNLOAD + plan.steps * plan.pitch - 1
+            done = last + plan.to_sums + UNLOAD + plan.final_steps * plan.pitch - 1
             stage.skip.returned.append(done)
 
 

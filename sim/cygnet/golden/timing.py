@@ -7,10 +7,10 @@ idle pipeline; the interval is the mean between frames that come back to back.
 
 A layer starts a window when the pixels that it covers are there, when the window before is done,
 and when every reader has room for its results; from then on nothing stalls. With e = max(1, events
-in the window), the last event of its first round and that of all its rounds are issued at
+in the window), the last event of its first walk and that of all its walks are issued at
 
     first(n) = max(max(pixels, room) + WALKER_START + e - 1, last(n - 1) + max(e, drain))
-    last(n) = first(n) + (rounds - 1) max(e, drain)
+    last(n) = first(n) + (walks - 1) max(e, drain)
 """
 
 from __future__ import annotations
@@ -178,10 +178,11 @@ def lane_use(
 ) -> list[float]:
     """Per layer, useful synaptic operations over P times the clocks in which a window is open.
 
-    All T steps of an operation happen in one clock and count once.
+    The steps of a block happen in one clock and count once, whether or not the input is zero in
+    all of them.
     """
     use = []
     for plan in plan_layers(network, hardware):
-        useful = int(events[plan.number].sum()) * plan.outputs
+        useful = int(events[plan.number].sum()) * plan.outputs * plan.blocks
         use.append(useful / (plan.lanes * int(timing.busy[plan.number].sum())))
     return use

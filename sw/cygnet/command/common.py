@@ -21,8 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cygnet.errors import CygnetError
-from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
 from cygnet.network import Network
+from cygnet.product_plan import ARITHMETIC
 
 __all__ = [
     "AsJson",
@@ -78,14 +79,21 @@ Beat = Annotated[
 Arithmetic = Annotated[
     str,
     typer.Option(
-        help="Products in lookup tables or multiplier blocks, lut or dsp: one, or one for each "
-        "layer (dsp,lut,lut)."
+        help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
+        "dsp, one, or one for each layer (dsp,lut,lut)."
     ),
 ]
 Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
 ]
 NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
+Block = Annotated[
+    str,
+    typer.Option(
+        help="Time-steps computed at once; of more, inputs are walked again for every so many: one "
+        "number, or one for each layer (8,4,1)."
+    ),
+]
 
 
 def one_of(value: str, option: str, choices: Sequence[str]) -> str:
@@ -170,13 +178,14 @@ def hardware(
     neuron: str = "fast",
     cores: str = "1",
     arithmetic: str = "lut",
+    block: str = str(BLOCK),
 ) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores`` and
-    ``--arithmetic``."""
+    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``,
+    ``--arithmetic`` and ``--block``."""
     core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
     one_of(neuron, "--neuron-core", ("fast", "small"))
     count = len(network.layers)
-    by_option = {"--lanes": lanes, "--cores": cores}
+    by_option = {"--lanes": lanes, "--cores": cores, "--block": block}
     numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
     for option, found in numbers.items():
         if len(found) not in (1, count):
@@ -184,13 +193,12 @@ def hardware(
                 f"{option}: {by_option[option]!r} must be one number, or one for each of the "
                 f"{count} layers"
             )
-    kinds = arithmetic.split(",")
-    for kind in kinds:
-        one_of(kind, "--arithmetic", ("lut", "dsp"))
+    named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
+    kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
     if len(kinds) not in (1, count):
         raise CygnetError(
-            f"--arithmetic: {arithmetic!r} must be lut or dsp, or one for each of the "
-            f"{count} layers"
+            f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for each "
+            f"of the {count} layers"
         )
     try:
         config = HardwareConfig.uniform(
@@ -207,14 +215,19 @@ def hardware(
         if len(numbers["--cores"]) > 1:
             each = zip(layers, numbers["--cores"], strict=True)
             layers = [replace(layer, cores=number) for layer, number in each]
+        blocks = numbers["--block"]
         layers = [
-            replace(layer, arithmetic="dsp" if kinds[number % len(kinds)] == "dsp" else "lut")
+            replace(
+                layer,
+                arithmetic=kinds[number % len(kinds)],
+                block=blocks[number % len(blocks)],
+            )
             for number, layer in enumerate(layers)
         ]
         config = replace(config, layers=tuple(layers))
         config.check(network)
     except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes, --cores or --beat") from None
+        raise CygnetError(f"{error}; mend --steps, --lanes, --cores, --block or --beat") from None
     return config
 
 

@@ -12,6 +12,7 @@ from cygnet.command.common import (
     Arithmetic,
     AsJson,
     Beat,
+    Block,
     Cores,
     Lanes,
     NeuronCore,
@@ -19,6 +20,7 @@ from cygnet.command.common import (
     print_json,
     show,
 )
+from cygnet.hardware import BLOCK
 from cygnet.image_files import MANIFEST, write_images
 from cygnet.network_file import load
 
@@ -34,6 +36,7 @@ def image(
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
+    block: Block = str(BLOCK),
     as_json: AsJson = False,
 ) -> None:
     """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
@@ -52,6 +55,7 @@ def image(
         neuron=neuron_core,
         cores=cores,
         arithmetic=arithmetic,
+        block=block,
     )
     manifest = write_images(loaded, config, out)
     if as_json:

@@ -14,6 +14,7 @@ from cygnet.command.common import (
     Arithmetic,
     AsJson,
     Beat,
+    Block,
     Cores,
     Data,
     Lanes,
@@ -33,6 +34,7 @@ from cygnet.command.common import (
 from cygnet.command.invocation import invocation
 from cygnet.command.results import simulation
 from cygnet.errors import CygnetError, MismatchError
+from cygnet.hardware import BLOCK
 from cygnet.network_file import load
 from cygnet.report.measurements import add
 
@@ -51,6 +53,7 @@ def sim(
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
+    block: Block = str(BLOCK),
     limit: Limit = None,
     workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
     out: Annotated[
@@ -104,6 +107,7 @@ def sim(
                 neuron=neuron_core,
                 cores=cores,
                 arithmetic=arithmetic,
+                block=block,
             )
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,15 +13,19 @@ from cygnet.command.common import (
     Arithmetic,
     AsJson,
     Beat,
+    Block,
     Cores,
     Lanes,
     NeuronCore,
     hardware,
+    one_of,
     print_json,
 )
-from cygnet.errors import MismatchError
+from cygnet.errors import CygnetError, MismatchError
 from cygnet.files import write_text
+from cygnet.hardware import BLOCK
 from cygnet.network_file import load
+from cygnet.register_export import c_header, python_module
 
 __all__ = ["verilog"]
 
@@ -35,15 +39,30 @@ def verilog(
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
+    block: Block = str(BLOCK),
+    bus: Annotated[
+        str,
+        typer.Option(help="Ports: stream, or axi (AXI4-Stream and AXI4-Lite registers)."),
+    ] = "stream",
+    buffered: Annotated[
+        bool,
+        typer.Option("--buffered", help="With --bus axi: frames may pass through registers."),
+    ] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the Verilog of an accelerator; its memories read the files of `cygnet image`.
 
+    With --bus axi, its registers for C and Python too (cygnet_registers.h, cygnet_registers.py).
+
     Example: cygnet verilog mnist.cyg --steps 1 --lanes 16 --beat 8 -o build/mnist
     """
     from cygnet.gateware.verilog import generate, top_name
 
+    ports: Literal["stream", "axi"] = "axi" if bus == "axi" else "stream"
+    one_of(bus, "--bus", ("stream", "axi"))
+    if buffered and ports != "axi":
+        raise CygnetError("--buffered: registers come with --bus axi; give both")
     loaded = load(network)
     config = hardware(
         loaded,
@@ -53,11 +72,15 @@ def verilog(
         neuron=neuron_core,
         cores=cores,
         arithmetic=arithmetic,
+        block=block,
     )
-    text = generate(loaded, config)
-    top = top_name(loaded)
+    text = generate(loaded, config, bus=ports, buffered=buffered)
+    top = top_name(loaded, ports)
     path = out / f"{top}.v"
     write_text(path, text)
+    if ports == "axi":
+        write_text(out / "cygnet_registers.h", c_header())
+        write_text(out / "cygnet_registers.py", python_module())
     if lint:
         from cygnet.cosim.lint import lint as check
 
@@ -65,6 +88,8 @@ def verilog(
         if found:
             raise MismatchError(f"{path}: {len(found)} lint warnings, the first: {found[0]}")
     if as_json:
-        print_json({"file": str(path), "top": top, "hardware": asdict(config), "lint": lint})
+        print_json(
+            {"file": str(path), "top": top, "bus": bus, "hardware": asdict(config), "lint": lint}
+        )
         return
     typer.echo(f"{path}: module {top}, {len(text.splitlines())} lines{', lint clean' * lint}")

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from cygnet.gateware.load import Words
 from cygnet.gateware.neuron.core import NeuronCore, spike_layout, step_layout
 from cygnet.gateware.neuron.group import GroupCore
 from cygnet.gateware.neuron.signed import SignedCore
@@ -14,7 +13,7 @@ __all__ = ["GroupCore", "NeuronCore", "SignedCore", "neuron_core", "spike_layout
 
 
 def neuron_core(
-    config: NeuronCoreConfig, contents: Sequence[int] | None = None, *, checked: bool = False
+    config: NeuronCoreConfig, contents: Words = None, *, checked: bool = False
 ) -> NeuronCore:
     """The core that ``config`` describes; see :class:`NeuronCore` for arguments and errors."""
     if not isinstance(config, NeuronCoreConfig):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, ResetSignal, Signal, Value, signed, unsigned
@@ -12,6 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.load import LoadPort, Words, parameter_memory
 from cygnet.gateware.neuron.arithmetic import clamp
 from cygnet.gateware.neuron.skid import Skid
 from cygnet.gateware.neuron.timeline import Timeline
@@ -60,9 +60,9 @@ class NeuronCore(wiring.Component):
     ----------
     config : NeuronCoreConfig
         Widths, memories, schedule.
-    contents : sequence of int, optional
-        Initial rows of the memory ``parameters``, from
-        :meth:`~cygnet.neuron_core.NeuronCoreConfig.rows`; zeros if missing.
+    contents : Words
+        Rows of the memory ``parameters``, from
+        :meth:`~cygnet.neuron_core.NeuronCoreConfig.rows`.
     checked : bool
         Adds an assertion that fails, in simulation or proof, on a step that comes too early.
 
@@ -87,14 +87,14 @@ class NeuronCore(wiring.Component):
     def __init__(
         self,
         config: NeuronCoreConfig,
-        contents: Sequence[int] | None = None,
+        contents: Words = None,
         *,
         checked: bool = False,
     ) -> None:
         if not isinstance(config, NeuronCoreConfig):
             raise TypeError(f"config must be a NeuronCoreConfig, not {config!r}")
         rows = config.channels if config.row_width else 0
-        if contents is not None:
+        if contents is not None and not isinstance(contents, LoadPort):
             if len(contents) != rows:
                 raise ValueError(f"contents must be {rows} rows, not {len(contents)!r}")
             for row in contents:
@@ -103,7 +103,7 @@ class NeuronCore(wiring.Component):
                         f"contents must be rows of {config.row_width} bits, not {row!r}"
                     )
         self.config = config
-        self.contents = list(contents or [])
+        self.contents = contents
         self.checked = checked
         super().__init__(
             {
@@ -153,13 +153,14 @@ class NeuronCore(wiring.Component):
         stage = config.schedule.row
         fields: dict[str, Value] = {}
         if config.row_width:
-            m.submodules.parameters = memory = Memory(
-                shape=config.row_width,
+            port = parameter_memory(
+                m,
+                "parameters",
+                width=config.row_width,
                 depth=config.channels,
-                init=self.contents,
-                attrs={"rom_style": "block"} if config.channels > 32 else {},
+                words=self.contents,
+                attributes={"rom_style": "block"} if config.channels > 32 else {},
             )
-            port = memory.read_port()
             m.d.comb += [port.addr.eq(self.i.payload.channel), port.en.eq(advance)]
             line.put("row", 1, port.data)
             row = line.at("row", stage)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``cygnet verilog --bus axi``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cygnet.register_export import c_header, python_module
+
+if TYPE_CHECKING:
+    from conftest import Call
+
+
+def test_ports_registers_and_no_warning(call: Call, cyg: Path, tmp_path: Path) -> None:
+    found = call(
+        *("verilog", cyg, "-o", tmp_path, "--bus", "axi", "--buffered", "--lanes", 4),
+        *("--lint", "--json"),
+    ).json
+    assert found["top"] == "cygnet_tiny_axi"
+    text = (tmp_path / "cygnet_tiny_axi.v").read_text()
+    ports = text[text.index("module cygnet_tiny_axi(") :].split(");")[0]
+    for name in ("aclk", "aresetn", "s_axi_awaddr", "s_axis_tlast", "m_axis_tlast", "irq"):
+        assert f"{name}" in ports.replace(",", " ").replace("(", " ").split()
+    assert (tmp_path / "cygnet_registers.h").read_text() == c_header()
+    assert (tmp_path / "cygnet_registers.py").read_text() == python_module()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--bus", "pci"), "--bus: 'pci' must be stream or axi"),
+        (("--buffered",), "--buffered: registers come with --bus axi; give both"),
+    ],
+)
+def test_refused(
+    options: tuple[str, ...], sentence: str, call: Call, cyg: Path, tmp_path: Path
+) -> None:
+    outcome = call("verilog", cyg, "-o", tmp_path, *options)
+    assert (outcome.code, outcome.err) == (2, f"cygnet: {sentence}\n")
+    assert not list(tmp_path.iterdir())
