@@ -40,6 +40,7 @@ prove: $(READY) ## the proofs of the neuron cores, with z3; result in build/proo
 
 bench: $(READY) ## images per second: golden model against torch, and the RTL under Verilator
 	$(BIN)/python benchmarks/golden.py
+	$(BIN)/python benchmarks/golden.py --network vgg16
 	$(BIN)/python benchmarks/rtl.py
 
 bench-neuron: $(READY) ## area and speed of the neuron cores, by Yosys and nextpnr

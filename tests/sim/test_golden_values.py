@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cygnet.golden import synapses, values
+from cygnet.golden import convolutions, synapses, values
 from cygnet.golden.neurons import Population
 from cygnet.golden.values import run
 from cygnet.network import (
@@ -216,6 +216,49 @@ def test_every_number_format_gives_the_same(
     assert (result.logits == expected.logits).all()
     for a, b in zip(result.membranes, expected.membranes, strict=True):
         assert (a == b).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_convolutions_give_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    network = random_residual(rng, kind=kind)
+    x = random_input(rng, network, 5)
+    expected = run(network, x, steps=4, record=True, batch=2)
+    used: list[tuple[int, ...]] = []
+
+    def counted(x: np.ndarray, weight: np.ndarray, convolution: Convolution) -> np.ndarray:
+        used.append(weight.shape)
+        return convolutions.with_torch(x, weight, convolution)
+
+    monkeypatch.setattr(convolutions, "WORTH_TORCH", 0)
+    monkeypatch.setattr(synapses, "SMALL_MAP", 1)
+    monkeypatch.setattr(synapses, "with_torch", counted)
+    result = run(network, x, steps=4, record=True, batch=2)
+    assert {shape for shape in used} == {
+        layer.synapses.weight.shape
+        for number, layer in enumerate(network.layers)
+        if isinstance(layer.synapses, Convolution)
+        and synapses.product_format(network, number) is np.float32
+    }
+    assert (result.logits == expected.logits).all()
+    for a, b in zip(result.membranes, expected.membranes, strict=True):
+        assert (a == b).all()
+
+
+def test_torch_that_rounds_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_residual(np.random.default_rng(6))
+    assert convolutions.choose(network, 4, 1) == "numpy"  # little to do
+    assert convolutions.choose(network, 4, 10**9) == "torch"
+
+    def rounded(x: np.ndarray, weight: np.ndarray, convolution: Convolution) -> np.ndarray:
+        import torch
+
+        short = torch.from_numpy(x).bfloat16().float().numpy()
+        return with_torch(short, weight, convolution)
+
+    with_torch = convolutions.with_torch
+    monkeypatch.setattr(convolutions, "with_torch", rounded)
+    assert convolutions.choose(network, 4, 10**9) == "numpy"
 
 
 def edge(inputs: int, weight: int, bias: int, neurons: Neurons | None = None) -> Network:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cygnet.golden.convolutions import SMALL_MAP, Backend, rows_shape, with_numpy, with_torch
 from cygnet.golden.neurons import reach
 from cygnet.network import INPUT, Convolution, Identity, Network, Projection, SumPool
 
@@ -33,15 +33,21 @@ def product_format(network: Network, number: int) -> type:
     layer = network.layers[number]
     operand = network.operand(number)
     largest = max(-operand.low, operand.high)
-    total = np.abs(layer.synapses.fan_in().astype(np.int64)).sum(axis=1) * largest
+    total = _sizes(layer.synapses.fan_in()) * largest
     if layer.shortcut is not None:
         events = network.events(layer.shortcut.source)
-        carried = np.abs(layer.shortcut.fan_in().astype(np.int64)).sum(axis=1)
+        carried = _sizes(layer.shortcut.fan_in())
         total = total + carried * max(-events.low, events.high)
     most = largest + int((total + np.abs(layer.bias)).max())
     if layer.neurons is None:
         most *= network.steps
     return np.float32 if most <= 2**24 else np.float64
+
+
+def _sizes(fan_in: Array) -> NDArray[np.int64]:
+    """int64[channels]: what the magnitudes of the weights add up to."""
+    sizes: NDArray[np.int64] = np.abs(fan_in.astype(np.int16)).sum(axis=1, dtype=np.int64)
+    return sizes
 
 
 def state_format(network: Network, number: int) -> type:
@@ -80,19 +86,20 @@ class Scratch:
 
 
 class Synapses:
-    """A layer's weights as matrices in the format of its products."""
+    """A layer's weights in the format of its products.
 
-    def __init__(self, network: Network, number: int) -> None:
+    :param backend: of convolutions to large maps whose products are exact in float32; numpy
+        computes all others
+    """
+
+    def __init__(self, network: Network, number: int, backend: Backend = "numpy") -> None:
         self.layer = network.layers[number]
         self.shape = network.shape(number)
         self.dtype = product_format(network, number)
+        large = self.shape[0] * self.shape[1] >= SMALL_MAP
+        self.backend = backend if large and self.dtype == np.float32 else "numpy"
         synapses = self.layer.synapses
-        weight = synapses.fan_in()
-        groups = synapses.groups if isinstance(synapses, Convolution) else 1
-        # [groups, synapses, outputs / groups]
-        self.weight: Array = np.ascontiguousarray(
-            weight.reshape(groups, weight.shape[0] // groups, -1).transpose(0, 2, 1), self.dtype
-        )
+        self.weight: Array = synapses.weight.astype(self.dtype)
         self.bias: Array = self.layer.bias.astype(self.dtype)
         self.padding: tuple[int, ...] = (0,)
         if self.layer.source == INPUT and network.input.kind == "pixels":
@@ -134,18 +141,24 @@ class Synapses:
         x = x.reshape(steps * images, *x.shape[2:])
         if self.layer.pool is not None:
             x = _pooled(x, self.layer.pool, scratch)
-        if isinstance(self.layer.synapses, Convolution):
-            rows = _windows(x, self.layer.synapses, self.padding, scratch)
+        synapses = self.layer.synapses
+        if isinstance(synapses, Convolution):
+            u = self._convolved(x, synapses, scratch)
         else:
-            rows = x.reshape(1, len(x), self.weight.shape[1])
-        groups, _, outputs = self.weight.shape
-        u = scratch.array("product", (groups, rows.shape[1], outputs), self.dtype)
-        np.matmul(rows, self.weight, out=u)
-        if groups > 1:
-            whole = scratch.array("whole", (rows.shape[1], groups, outputs), self.dtype)
-            np.copyto(whole, u.transpose(1, 0, 2))
-            u = whole
+            u = scratch.array("product", (len(x), len(self.weight)), self.dtype)
+            np.matmul(x.reshape(len(x), self.weight.shape[1]), self.weight.T, out=u)
         return u.reshape(steps, images, *self.shape)
+
+    def _convolved(self, x: Array, convolution: Convolution, scratch: Scratch) -> Array:
+        x = _padded(x, convolution.padding, self.padding, scratch)
+        if self.backend == "torch":
+            return with_torch(x, self.weight, convolution)
+        height, width, outputs = self.shape
+        shape = rows_shape(convolution, len(x), height, width, x.shape[-1])
+        rows = scratch.array("windows", shape, self.dtype)
+        u = scratch.array("product", (len(x), height, width, outputs), self.dtype)
+        with_numpy(x, self.weight, convolution, rows, u)
+        return u
 
     def _carried(self, shortcut: Identity | Projection, events: Array) -> Array:
         carried: Array = events.astype(self.dtype, copy=False)
@@ -176,25 +189,14 @@ def _pooled(x: Array, pool: SumPool, scratch: Scratch) -> Array:
     return total
 
 
-def _windows(
-    x: Array, convolution: Convolution, padding: tuple[int, ...], scratch: Scratch
-) -> Array:
-    """What each output sees: [groups, windows in raster order, kernel * inputs / groups]."""
-    dtype = x.dtype.type
-    vertical, horizontal = convolution.padding
-    if vertical or horizontal:
-        images, height, width, channels = x.shape
-        shape = (images, height + 2 * vertical, width + 2 * horizontal, channels)
-        padded = scratch.array("padded", shape, dtype)
-        padded[:] = np.array(padding, dtype)
-        padded[:, vertical : vertical + height, horizontal : horizontal + width] = x
-        x = padded
-    windows = sliding_window_view(x, convolution.kernel, axis=(1, 2))
-    windows = windows[:, :: convolution.stride[0], :: convolution.stride[1]]
-    images, height, width, channels, *kernel = windows.shape
-    groups = convolution.groups
-    windows = windows.reshape(images, height, width, groups, channels // groups, *kernel)
-    windows = windows.transpose(3, 0, 1, 2, 5, 6, 4)
-    rows = scratch.array("windows", windows.shape, dtype)
-    np.copyto(rows, windows)
-    return rows.reshape(groups, images * height * width, math.prod(kernel) * channels // groups)
+def _padded(x: Array, padding: tuple[int, int], value: tuple[int, ...], scratch: Scratch) -> Array:
+    """The map with a border of so many rows and columns; values for each channel."""
+    vertical, horizontal = padding
+    if not vertical and not horizontal:
+        return x
+    images, height, width, channels = x.shape
+    shape = (images, height + 2 * vertical, width + 2 * horizontal, channels)
+    padded = scratch.array("padded", shape, x.dtype.type)
+    padded[:] = np.array(value, x.dtype)
+    padded[:, vertical : vertical + height, horizontal : horizontal + width] = x
+    return padded

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cygnet.golden.convolutions import choose, single
 from cygnet.golden.neurons import Population
 from cygnet.golden.synapses import Scratch, Synapses, state_format
 from cygnet.network import INPUT, Convolution, Network
@@ -87,7 +88,8 @@ def run(
     size = batch or _batch(network, steps, len(x))
     starts = range(0, max(len(x), 1), size)
     threads = min(len(starts), os.cpu_count() or 1)
-    synapses = [Synapses(network, number) for number in range(len(network.layers))]
+    backend = choose(network, steps, len(x))
+    synapses = [Synapses(network, number, backend) for number in range(len(network.layers))]
     idle: SimpleQueue[_Worker] = SimpleQueue()
     for _ in range(threads):
         idle.put(_Worker(network, synapses, min(size, len(x)), steps))
@@ -101,7 +103,8 @@ def run(
 
     parts = []
     # One thread for each batch does better than several for each matrix product.
-    with threadpool_limits(1 if threads > 1 else None), ThreadPoolExecutor(threads) as pool:
+    limits = threadpool_limits(1 if threads > 1 else None)
+    with limits, single(backend, threads), ThreadPoolExecutor(threads) as pool:
         for start, part in zip(starts, pool.map(work, starts), strict=True):
             parts.append(part)
             if progress is not None:
