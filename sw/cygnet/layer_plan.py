@@ -37,8 +37,11 @@ from cygnet.shortcut_room import projection_lines, skip_slots
 __all__ = ["LayerPlan", "plan_layers"]
 
 # Clocks between two events of the pipeline, fixed by the gateware and checked by its tests.
-WALKER_START = 3
-"""From the clock in which a window's start is decided to the one that issues its first event."""
+WALKER_START = 6
+"""From the clock in which a window can start to the one that issues its first event: decision,
+gathering, preparation, request, memory, row."""
+CADENCE = 2
+"""Least clocks between the starts of two windows."""
 ADDRESS = 1
 """Event to weight address."""
 READ = 3

@@ -3,25 +3,33 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from cygnet.buffer_plan import BufferPlan
+from cygnet.gateware.bits import at_least
 from cygnet.gateware.events import row_layout, values_layout
 from cygnet.network import unsigned_width
 
-__all__ = ["LineBuffer", "ReadSignature", "line_counter_width", "stored_layout"]
+__all__ = [
+    "BoundsSignature",
+    "LineBuffer",
+    "ReadSignature",
+    "line_counter_width",
+    "pointer_shape",
+    "stored_layout",
+]
 
 
 def stored_layout(buffer: BufferPlan) -> data.StructLayout:
     """A row as it lies in memory.
 
-    position: its place among the rows of its line; mask[r]: which of its values are events (a row
-    of one value is stored only if it is one).
+    position: its place among the rows of its line; mask[r]: which of its values are events, single:
+    only one is (a row of one value is stored only if it is one).
     """
-    mask = {"mask": unsigned(buffer.row)} if buffer.row > 1 else {}
+    mask = {"mask": unsigned(buffer.row), "single": unsigned(1)} if buffer.row > 1 else {}
     return data.StructLayout(
         {
             "values": values_layout(buffer.row, buffer.columns, buffer.value),
@@ -36,8 +44,13 @@ def line_counter_width(buffer: BufferPlan) -> int:
     return unsigned_width(2 * buffer.lines)
 
 
-class ReadSignature(wiring.Signature):
-    """The reader's view of a line buffer.
+def pointer_shape(buffer: BufferPlan) -> Shape:
+    """Of an address of a row, or of the one behind the last."""
+    return unsigned(unsigned_width(buffer.lines * buffer.line_rows))
+
+
+class BoundsSignature(wiring.Signature):
+    """What a line buffer holds.
 
     Members
     -------
@@ -46,23 +59,39 @@ class ReadSignature(wiring.Signature):
     first, last : ``Out``, pixels that bound a part of each line
     starts[l], ends[l] : ``In``, in the same clock, addresses that bound the rows of that part in
         line l of the buffer
-    address, enable : ``Out``
-    data : ``In``, the row, one clock after an enabled address
-    release : ``Out``, lines that will not be read again
     """
 
     def __init__(self, buffer: BufferPlan) -> None:
-        pointer = unsigned(unsigned_width(buffer.lines * buffer.line_rows))
         pixel = unsigned_width(buffer.width - 1)
+        pointers = data.ArrayLayout(pointer_shape(buffer), buffer.lines)
         super().__init__(
             {
                 "lines": In(line_counter_width(buffer)),
                 "pixels": In(pixel),
                 "first": Out(pixel),
                 "last": Out(pixel),
-                "starts": In(data.ArrayLayout(pointer, buffer.lines)),
-                "ends": In(data.ArrayLayout(pointer, buffer.lines)),
-                "address": Out(pointer),
+                "starts": In(pointers),
+                "ends": In(pointers),
+            }
+        )
+
+
+class ReadSignature(wiring.Signature):
+    """The reader's view of a line buffer.
+
+    Members
+    -------
+    bounds : ``Out(BoundsSignature(buffer))``
+    address, enable : ``Out``
+    data : ``In``, the row, one clock after an enabled address
+    release : ``Out``, lines that will not be read again
+    """
+
+    def __init__(self, buffer: BufferPlan) -> None:
+        super().__init__(
+            {
+                "bounds": Out(BoundsSignature(buffer)),
+                "address": Out(pointer_shape(buffer)),
                 "enable": Out(1),
                 "data": In(stored_layout(buffer)),
                 "release": Out(unsigned_width(buffer.lines)),
@@ -137,7 +166,11 @@ class LineBuffer(wiring.Component):
             write_port.en.eq(transfer & occupied),
         ]
         if buffer.row > 1:
-            m.d.comb += write_port.data.mask.eq(Cat(value.any() for value in values))
+            events = [value.any() for value in values]
+            m.d.comb += [
+                write_port.data.mask.eq(Cat(*events)),
+                write_port.data.single.eq(~at_least(events)[1]),
+            ]
 
         with m.If(transfer):
             m.d.sync += [
@@ -165,11 +198,11 @@ class LineBuffer(wiring.Component):
         for number in range(buffer.lines):
             closed = transfer & last_word & (line == number)
             start, end = self._bounds(m, number, closed, pixel, pointer_next)
-            m.d.comb += [read.starts[number].eq(start), read.ends[number].eq(end)]
+            m.d.comb += [read.bounds.starts[number].eq(start), read.bounds.ends[number].eq(end)]
 
         m.d.comb += [
-            read.lines.eq(lines),
-            read.pixels.eq(pixel),
+            read.bounds.lines.eq(lines),
+            read.bounds.pixels.eq(pixel),
             read_port.addr.eq(read.address),
             read_port.en.eq(read.enable),
             read.data.eq(read_port.data),
@@ -180,8 +213,8 @@ class LineBuffer(wiring.Component):
     def _bounds(
         self, m: Module, number: int, closed: Value, pixel: Signal, pointer: Signal
     ) -> tuple[Value, Value]:
-        """Addresses of the first row of ``read.first`` and of the one behind ``read.last``."""
-        buffer = self._buffer
+        """Addresses of the first row of pixel ``first`` and of the one behind ``last``."""
+        buffer, bounds = self._buffer, self.read.bounds
         base = number * buffer.line_rows
         if buffer.width == 1:
             end = Signal.like(pointer, name=f"end_{number}")
@@ -198,7 +231,7 @@ class LineBuffer(wiring.Component):
             write.addr.eq(pixel),
             write.data.eq(pointer),
             write.en.eq(closed),
-            before.addr.eq(self.read.first - 1),
-            until.addr.eq(self.read.last),
+            before.addr.eq(bounds.first - 1),
+            until.addr.eq(bounds.last),
         ]
-        return Mux(self.read.first == 0, base, before.data), until.data
+        return Mux(bounds.first == 0, base, before.data), until.data

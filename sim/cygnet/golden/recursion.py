@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cygnet.buffer_plan import BufferPlan, SkipPlan
-from cygnet.layer_plan import CREDIT, FRAMES, POOL, UNLOAD, WALKER_START, LayerPlan
+from cygnet.layer_plan import CADENCE, CREDIT, FRAMES, POOL, UNLOAD, WALKER_START, LayerPlan
 from cygnet.network import Network
 
 __all__ = ["Recursion"]
@@ -50,6 +50,7 @@ class _Stage:
     sources: list[tuple[_Reader, BufferPlan]]
     skip: _Reader | None
     at: int = 0
+    start: Cycle | None = None
     last: Cycle | None = None
 
 
@@ -150,6 +151,9 @@ class Recursion:
                     start = latest(start, reader.returned[wanted] + CREDIT)
             if missing:
                 break
+            if stage.start is not None:
+                start = latest(start, stage.start + CADENCE)
+            stage.start = start
             events = latest(self._events[plan.number][frame][window], 1)
             each = latest(events, drain)
             opened = start + WALKER_START
