@@ -143,7 +143,10 @@ class Windows(wiring.Component):
             )
             takes = reader.takes(m, y, x)
             returned = getattr(self, f"credit_{number}")
-            m.d.sync += room.eq(room + returned * reader.unit - (start & takes))
+            # A table: a multiplication, even by a constant, might end in a multiplier block.
+            units = [reader.unit * count for count in range(1 << len(returned))]
+            back = lookup(m, returned, units, f"back_{number}")
+            m.d.sync += room.eq(room + back - (start & takes))
             enough = enough & (room.any() | ~takes)
         return enough[0]
 

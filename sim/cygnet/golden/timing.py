@@ -9,7 +9,8 @@ A layer starts a window when the pixels that it covers are there, when the windo
 and when every reader has room for its results; from then on nothing stalls. With e = max(1, events
 in the window), the last event of its first walk and that of all its walks are issued at
 
-    first(n) = max(max(pixels, room) + WALKER_START + e - 1, last(n - 1) + max(e, drain))
+    start(n) = max(pixels, room, start(n - 1) + CADENCE)
+    first(n) = max(start(n) + WALKER_START + e - 1, last(n - 1) + max(e, drain))
     last(n) = first(n) + (walks - 1) max(e, drain)
 """
 

@@ -224,7 +224,8 @@ def absorb_registers(netlist: Netlist) -> int:
 
 
 def _enable(netlist: Netlist, register: str) -> Bit:
-    mode = netlist.cells[register]["parameters"].get("CEMUX", "1")
+    # Yosys puts a space behind a text that could be a number.
+    mode = netlist.cells[register]["parameters"].get("CEMUX", "1").strip()
     return "1" if mode == "1" else netlist.bit(register, "CE")
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from typing import Any
@@ -54,6 +55,9 @@ class Netlist:
                         self.drivers[bit] = name, port, at
                     else:
                         self.readers[bit].add((name, port, at))
+        named = (net["bits"] for net in self._module["netnames"].values())
+        nets = (*self.drivers, *self.readers, *itertools.chain.from_iterable(named))
+        self._next = max((bit for bit in nets if not isinstance(bit, str)), default=1)
 
     def is_output(self, cell: dict[str, Any], port: str) -> bool:
         """Whether a cell drives a port, from its kind or from what Yosys wrote."""
@@ -82,6 +86,24 @@ class Netlist:
         """Let an output pin drive another net, whose own driver has gone."""
         self.cells[cell]["connections"][port][at] = bit
         self.drivers[bit] = cell, port, at
+
+    def new_net(self) -> Bit:
+        """The number of a net that does not exist yet."""
+        self._next += 1
+        return self._next
+
+    def add(self, cell: dict[str, Any], output: str) -> Bit:
+        """Put a cell in, its nets as in its connections; returns the net at one of its outputs."""
+        name = f"$cygnet${len(self.cells)}${cell['connections'][output][0]}"
+        self.cells[name] = cell
+        for port, bits in cell["connections"].items():
+            for at, bit in enumerate(bits):
+                if self.is_output(cell, port):
+                    self.drivers[bit] = name, port, at
+                else:
+                    self.readers[bit].add((name, port, at))
+        net: Bit = cell["connections"][output][0]
+        return net
 
     def remove(self, cell: str) -> None:
         """Take a cell out."""

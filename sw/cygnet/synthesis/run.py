@@ -22,7 +22,7 @@ from typing import Any
 from cygnet.cosim.tools import Tool, yosys
 from cygnet.errors import CygnetError
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, netlist
+from cygnet.synthesis import ecp5, netlist, retime
 from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
 from cygnet.synthesis.targets import Target
@@ -102,7 +102,7 @@ def map_design(
 ) -> dict[str, Any]:
     """{"cells": number by kind, "netlist": JSON text for nextpnr} of the mapped design."""
     tool = yosys()
-    passes = _source(ecp5, netlist) if optimise and target.family == "ecp5" else ""
+    passes = _source(ecp5, retime, netlist) if optimise and target.family == "ecp5" else ""
     key = content_key(verilog, top, target.synth, images, str(tool), passes)
     kept = folder / f"{key}.map.json"
     if kept.is_file():
@@ -121,6 +121,8 @@ def map_design(
         text = (Path(work) / "netlist.json").read_text()
     if passes:
         parsed = Netlist(text)
+        retime.retime_banks(parsed)
+        retime.absorb_multiplier_registers(parsed)
         ecp5.absorb_registers(parsed)
         ecp5.fold_tables(parsed)
         text = parsed.text()
