@@ -2,9 +2,9 @@
 """Images a second of the golden model and of the float spiking network in torch, side by side.
 
 At T = 4, both batched, on all cores: ``python benchmarks/golden.py``, or with ``--data mnist.npz
---weights mlp.safetensors``; ``--network vgg16`` for the large one. Without data and weights both are
-random: of the images' pixels 81 % are 0 as in MNIST for the perceptron, none for VGG-16. Each is
-measured in turn, several times, and the best counts: what else the machine does can only make it
+--weights mlp.safetensors``; ``--network vgg16`` for the large one. Without data and weights both
+are random: of the images' pixels 81 % are 0 as in MNIST for the perceptron, none for VGG-16. Each
+is measured in turn, several times, and the best counts: what else the machine does can only make it
 slower. Where it does much else, ``--clock cpu`` with OMP_NUM_THREADS=1 measures seconds of one core
 instead of seconds.
 """

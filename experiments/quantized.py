@@ -8,6 +8,7 @@ Also the share of test images whose class is that of the torch network in float3
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
@@ -17,9 +18,26 @@ from common import Setup, options, prepare, report, whole_numbers
 from cygnet.conversion import SpikingNetwork, accuracy_by_step, logits_by_step, to_spiking
 from cygnet.data import load
 from cygnet.errors import ConversionError
+from cygnet.golden.values import run
+from cygnet.network import Network
 from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
 from cygnet.quantization.integer_module import integer_logits
 from cygnet.training import logits
+
+
+def whole_logits(setup: Setup, network: Network, steps: int) -> torch.Tensor:
+    """int64[T, n, classes]: by the golden model, or by its twin on a GPU."""
+    if setup.device.type == "cpu":
+        after = run(network, setup.images.x, steps=steps, each_step=True).after
+        assert after is not None
+        return torch.from_numpy(after)
+    return integer_logits(
+        network,
+        setup.images.x,
+        steps=steps,
+        device=setup.device,
+        batch=setup.arguments.batch,
+    )
 
 
 def judge(
@@ -36,13 +54,7 @@ def judge(
         network = quantize(spiking, steps=max(steps), bits=bits, threshold=form)
     except ConversionError as error:
         return {"refused": str(error)}
-    found = integer_logits(
-        network,
-        setup.images.x,
-        steps=max(steps),
-        device=setup.device,
-        batch=setup.arguments.batch,
-    )
+    found = whole_logits(setup, network, max(steps))
     accuracy = accuracy_by_step(found, setup.images.y)
     agree = (found[0].argmax(1) == classes).double().mean()
     return {"accuracy": [accuracy[step - 1] for step in steps], "agree": float(agree)}
@@ -67,9 +79,10 @@ def main() -> None:
     setup.model.cpu()
     classes = source.argmax(1)
     spiking = to_spiking(setup.folded, None, input=setup.spec, tau=arguments.tau)
-    spiking.to(setup.device)
+    double = copy.deepcopy(spiking)
+    spiking.to(setup.device, getattr(torch, arguments.dtype))
     floats = logits_by_step(spiking, setup.images.x, max(steps), batch=arguments.batch)
-    spiking.cpu()
+    spiking = double
     accuracy = accuracy_by_step(floats, setup.images.y)
     truth = torch.from_numpy(setup.images.y)
     results: dict[str, Any] = {

@@ -234,7 +234,7 @@ def test_torch_convolutions_give_the_same(kind: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(synapses, "SMALL_MAP", 1)
     monkeypatch.setattr(synapses, "with_torch", counted)
     result = run(network, x, steps=4, record=True, batch=2)
-    assert {shape for shape in used} == {
+    assert set(used) == {
         layer.synapses.weight.shape
         for number, layer in enumerate(network.layers)
         if isinstance(layer.synapses, Convolution)
