@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 from amaranth.sim import Simulator
 
+from cygnet import input_stream
 from cygnet.gateware.accelerator import Accelerator
 from cygnet.golden.timing import count_events, predict
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
 from cygnet.images import memories
+from cygnet.input_stream import to_stream
 from cygnet.network import Network
 
-__all__ = ["compare", "simulate"]
+__all__ = ["beat_words", "compare", "simulate"]
+
+
+def beat_words(
+    network: Network, hardware: HardwareConfig, frames: np.ndarray
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """uint8[frames, beats, values of a beat]."""
+    sent = to_stream(network, hardware, frames)
+    beats = input_stream.beats(network, hardware)
+    padded = np.zeros((len(frames), beats * hardware.beat), dtype=np.uint8)
+    padded[:, : sent.shape[1]] = sent
+    return padded.reshape(len(frames), beats, hardware.beat)
 
 
 def simulate(
@@ -30,10 +43,8 @@ def simulate(
     contents = {memory.name: memory.words for memory in memories(network, hardware)}
     dut = Accelerator(network, hardware, contents)
     count = len(frames)
-    beats = hardware.beats(network.input.shape)
-    padded = np.zeros((count, beats * hardware.beat), dtype=np.uint8)
-    padded[:, : frames[0].size] = frames.reshape(count, -1)
-    words = padded.reshape(count, beats, hardware.beat)
+    beats = input_stream.beats(network, hardware)
+    words = beat_words(network, hardware, frames)
     cycle = 0
     accepted, finished, labels, logits = [], [], [], []
 

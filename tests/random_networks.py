@@ -29,28 +29,37 @@ Generator = np.random.Generator
 
 LONG = 200
 """Seeds from here on draw networks of many time-steps, walked in blocks."""
+COUNTS = 300
+"""Seeds from here on draw networks that read counts, new ones at every time-step."""
 
 
-def draw(seed: int) -> tuple[Network, HardwareConfig, NDArray[np.uint8]]:
+def draw(seed: int) -> tuple[Network, HardwareConfig, NDArray[np.integer]]:
     """A network, its hardware, and a few frames."""
     rng = np.random.default_rng([seed, 2402])
-    network = draw_network(rng)
+    network = draw_network(rng, counts=seed >= COUNTS)
     if seed >= LONG:
         network = replace(network, steps=int(rng.integers(5, 18)))
     hardware = draw_hardware(rng, network)
     if seed >= LONG:
         layers = [replace(one, block=int(rng.integers(1, 9))) for one in hardware.layers]
         hardware = replace(hardware, layers=tuple(layers))
-    shape = (int(rng.integers(2, 5)), *network.input.shape)
-    frames = rng.integers(0, 256, shape) * (rng.random(shape) < rng.uniform(0.05, 1))
+    spec = network.input
+    size: tuple[int, ...] = spec.shape if spec.kind == "pixels" else (network.steps, *spec.shape)
+    shape = (int(rng.integers(2, 5)), *size)
+    frames = rng.integers(spec.bounds.low, spec.bounds.high + 1, shape)
+    frames *= rng.random(shape) < rng.uniform(0.05, 1)
     frames[rng.integers(0, len(frames))] = 0
-    return network, hardware, frames.astype(np.uint8)
+    return network, hardware, frames.astype(np.uint8 if spec.kind == "pixels" else np.int16)
 
 
-def draw_network(rng: Generator) -> Network:
+def draw_network(rng: Generator, *, counts: bool = False) -> Network:
     shape = (int(rng.integers(1, 9)), int(rng.integers(1, 9)), int(rng.integers(1, 4)))
-    mean = tuple(rng.integers(0, 200, shape[2]) / 255) if rng.random() < 0.5 else ()
-    spec = InputSpec("pixels", shape, 1 / 255, mean)
+    if counts:
+        low = -int(rng.integers(0, 129)) if rng.random() < 0.5 else 0
+        spec = InputSpec("counts", shape, bounds=Bounds(low, int(rng.integers(1, 128))))
+    else:
+        mean = tuple(rng.integers(0, 200, shape[2]) / 255) if rng.random() < 0.5 else ()
+        spec = InputSpec("pixels", shape, 1 / 255, mean)
     steps = int(rng.integers(1, 5))
     layers: list[Layer] = []
     shapes: list[Shape] = []
@@ -58,7 +67,7 @@ def draw_network(rng: Generator) -> Network:
     for number in range(int(rng.integers(0, 5))):
         source = number - 1
         at = shapes[source] if number else shape
-        value = ranges[source] if number else Bounds(0, 255)
+        value = ranges[source] if number else spec.bounds
         pool = _pool(rng, at) if number else None
         if pool is not None:
             at = pool.output_shape(at)

@@ -279,7 +279,7 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
     last = number == len(network.layers) - 1
     _refuse(network, number)
     steps = hardware.steps
-    pixels = layer.source == INPUT
+    pixels = layer.source == INPUT and network.input.kind == "pixels"
     # What lies in the buffers, and what the engine takes of it at once.
     stored = 1 if pixels or last else steps
     blocks = -(-stored // choice.block)
@@ -337,10 +337,13 @@ def _refuse(network: Network, number: int) -> None:
     last = number == len(network.layers) - 1
     where = f"layer {layer.name!r}"
     remedy = "run this network in the golden model"
-    if layer.source == INPUT and network.input.kind != "pixels":
-        raise CygnetError(f"{where}: gateware is built for input of kind 'pixels'; {remedy}")
+    low, high = network.input.bounds.low, network.input.bounds.high
+    if layer.source == INPUT and network.input.bounds.width > 8:
+        raise CygnetError(f"{where}: gateware takes counts of 8 bits, not {low}..{high}; {remedy}")
+    if layer.source == INPUT and number:
+        raise CygnetError(f"{where}: gateware gives its input to the first layer only; {remedy}")
     if layer.source == INPUT and layer.pool is not None:
-        raise CygnetError(f"{where}: gateware pools spikes, not pixels; {remedy}")
+        raise CygnetError(f"{where}: gateware pools spikes, not its input; {remedy}")
     if layer.pool is not None and layer.pool.kernel != layer.pool.stride:
         raise CygnetError(f"{where}: gateware pools windows that do not overlap; {remedy}")
     if last != (layer.neurons is None):
@@ -348,7 +351,7 @@ def _refuse(network: Network, number: int) -> None:
     if last and network.shape(number)[:2] != (1, 1):
         raise CygnetError(f"{where}: gateware is built for a last layer of one pixel; {remedy}")
     if layer.source == INPUT and layer.shortcut is not None:
-        raise CygnetError(f"{where}: gateware adds shortcuts to spikes, not to pixels; {remedy}")
+        raise CygnetError(f"{where}: gateware adds no shortcuts to its input; {remedy}")
     if last and layer.shortcut is not None:
         raise CygnetError(f"{where}: gateware adds shortcuts before neurons; {remedy}")
 
@@ -359,18 +362,18 @@ def _buffer(
     layer = network.layers[number]
     height, width, channels = network.pooled_shape(number)
     value = network.operand(number).scaled(summed)
-    pixels = layer.source == INPUT
-    row = hardware.beat if pixels else hardware.layers[layer.source].cores
+    given = layer.source == INPUT
+    row = hardware.beat if given else hardware.layers[layer.source].cores
     words = -(-channels // row)
     if isinstance(layer.synapses, Dense):
-        words = -(-height * width * channels // row) if pixels else height * width * words
+        words = -(-height * width * channels // row) if given else height * width * words
         return BufferPlan(layer.source, 1, 1, words, row, columns, value, pool=layer.pool)
-    if pixels and row != channels:
+    if given and row != channels:
         raise CygnetError(
             f"beat must be {channels}, one pixel, where a convolution reads the input, not {row}"
         )
     padding = layer.synapses.padding
-    if pixels and any(network.input.padding):
+    if given and any(network.input.padding):
         # The border enters with the frame, as pixels of the value that stands for zero.
         height, width = height + 2 * padding[0], width + 2 * padding[1]
         padding = (0, 0)

@@ -47,13 +47,20 @@ def test_random_networks_in_blocks(seed: int) -> None:
     compare(*draw(seed))
 
 
+@pytest.mark.parametrize("seed", range(301, 306))
+def test_random_networks_on_counts(seed: int) -> None:
+    compare(*draw(seed))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", sorted({*range(12, 200)} - {84} | {*range(206, 300)}))
+@pytest.mark.parametrize(
+    "seed", sorted({*range(12, 200)} - {84} | {*range(206, 300)} | {300, *range(306, 360)})
+)
 def test_more_random_networks(seed: int) -> None:
     compare(*draw(seed))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, 2, 301, 303])
 def test_stalls_change_no_value_of_random_networks(seed: int) -> None:
     network, hardware, frames = draw(seed)
     golden = run(network, frames, steps=hardware.steps)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from accelerators import beat_words
+from cygnet import input_stream
 from cygnet.gateware.accelerator import Accelerator
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
@@ -24,15 +26,13 @@ def _dense() -> tuple[Network, HardwareConfig, np.ndarray]:
     return network, HardwareConfig.uniform(network, steps=2, lanes=4, beat=4), frames
 
 
-@pytest.mark.parametrize("drawn", [None, 1, 7, 9])
+@pytest.mark.parametrize("drawn", [None, 1, 7, 9, 303])
 @pytest.mark.parametrize("wrong", [-1000, -1, 1, 3])
 def test_wrong_length(drawn: int | None, wrong: int) -> None:
     """Right, wrong, right, wrong, right: ``wrong`` beats too many, or too few (at least one)."""
     network, hardware, frames = _dense() if drawn is None else draw(drawn)
-    beats = hardware.beats(network.input.shape)
-    words = np.zeros((len(frames), beats * hardware.beat), dtype=np.uint8)
-    words[:, : frames[0].size] = frames.reshape(len(frames), -1)
-    words = words.reshape(len(frames), beats, hardware.beat)
+    beats = input_stream.beats(network, hardware)
+    words = beat_words(network, hardware, frames)
     length = max(1, beats + wrong)
     assert length != beats
     order = [(0, beats), (1, length), (1, beats), (0, length), (0, beats)]

@@ -38,7 +38,16 @@ def _overlapping_pool() -> Network:
 
 def _counts() -> Network:
     layers = (Layer("output", Dense(np.ones((3, 8), dtype=np.int8)), np.zeros(3, int), None, -1),)
-    return Network("net", InputSpec("counts", (1, 1, 8), bounds=Bounds(-1, 1)), layers, 1)
+    return Network("net", InputSpec("counts", (1, 1, 8), bounds=Bounds(-129, 1)), layers, 1)
+
+
+def _second_reader() -> Network:
+    synapses = Dense(np.ones((3, 8), dtype=np.int8))
+    layers = (
+        Layer("unread", synapses, np.zeros(3, int), _neurons(3), -1),
+        Layer("output", synapses, np.zeros(3, int), None, -1),
+    )
+    return Network("net", InputSpec("pixels", (1, 1, 8)), layers, 1)
 
 
 def _spiking_end() -> Network:
@@ -57,7 +66,12 @@ def _spiking_end() -> Network:
         ),
         (
             _counts(),
-            "layer 'output': gateware is built for input of kind 'pixels'; "
+            "layer 'output': gateware takes counts of 8 bits, not -129..1; "
+            "run this network in the golden model",
+        ),
+        (
+            _second_reader(),
+            "layer 'output': gateware gives its input to the first layer only; "
             "run this network in the golden model",
         ),
         (

@@ -13,6 +13,7 @@ from cygnet.gateware.load import Contents
 from cygnet.gateware.pixel_input import PixelInput
 from cygnet.gateware.readout import Readout
 from cygnet.hardware import HardwareConfig
+from cygnet.input_stream import row_beats
 from cygnet.layer_plan import plan_layers
 from cygnet.network import Network, unsigned_width
 
@@ -20,7 +21,7 @@ __all__ = ["Accelerator"]
 
 
 class Accelerator(wiring.Component):
-    """Pixels in, logits out. A valid stays until its transfer and never waits for ready.
+    """Pixels or counts in, logits out. A valid stays until its transfer and never waits for ready.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ class Accelerator(wiring.Component):
     Members
     -------
     in_valid, in_ready, in_data, in_last
-        Beats of ``hardware.beat`` values of 8 bits in raster order, the first in the low bits; the
-        last beat of a frame is filled up with zeros and has ``in_last``.
+        Beats of ``hardware.beat`` values of 8 bits in the order of :mod:`cygnet.input_stream`, the
+        first in the low bits; the last beat of a frame has ``in_last``.
     in_error : ``Out(1)``
         High for one clock when a frame of the wrong length came; the frame gives no logits.
     out_valid, out_ready, out_logit, out_label, out_last
@@ -52,6 +53,7 @@ class Accelerator(wiring.Component):
     ) -> None:
         self._network = network
         self._plans = plan_layers(network, hardware)
+        self._row_beats = row_beats(network, hardware)
         self._contents = contents
         last = self._plans[-1]
         super().__init__(
@@ -72,7 +74,7 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         plans = self._plans
-        m.submodules.pixels = pixels = PixelInput(plans[0], self._network.input)
+        m.submodules.pixels = pixels = PixelInput(plans[0], self._network.input, self._row_beats)
         m.submodules.readout = readout = Readout(plans[-1])
 
         readers = [readers_of(plans, plan.number) for plan in plans]

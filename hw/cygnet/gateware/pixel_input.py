@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.events import row_layout
+from cygnet.gateware.events import row_layout, value_shape
 from cygnet.gateware.lookup import lookup
 from cygnet.layer_plan import LayerPlan
 from cygnet.network import InputSpec, unsigned_width
@@ -23,27 +23,32 @@ def beat_layout(plan: LayerPlan) -> data.StructLayout:
 class PixelInput(wiring.Component):
     """Turns the beats of a frame into the rows of its map, always as many as the map has.
 
-    Where a convolution pads with pixels that are not zero, those are added here. A frame that is
-    too short is filled up with zeros, what is too long is swallowed; either is judged bad.
+    Counts come in ``beats`` beats a row, one for each time-step; they leave side by side, or summed
+    where the layer that reads them is the last one. Where a convolution pads with pixels that are
+    not zero, those are added here. A frame that is too short is filled up with zeros, what is too
+    long is swallowed; either is judged bad.
 
     Parameters
     ----------
     plan : LayerPlan
         Of the layer that reads the input.
     spec : InputSpec
+    beats : int
+        That bring a row: T for counts, 1 for pixels.
 
     Members
     -------
     i : ``In(stream.Signature(beat_layout(plan)))``
     o : ``Out(stream.Signature(row_layout(plan.main)))``
-        In the same clock as ``i``.
+        In the same clock as the last beat of its row.
     verdict : ``Out(stream.Signature(1, always_ready=True))``
         For each frame, one clock after its last row of pixels: 1 if it is bad.
     """
 
-    def __init__(self, plan: LayerPlan, spec: InputSpec) -> None:
+    def __init__(self, plan: LayerPlan, spec: InputSpec, beats: int) -> None:
         self._plan = plan
         self._spec = spec
+        self._beats = beats
         super().__init__(
             {
                 "i": In(stream.Signature(beat_layout(plan))),
@@ -84,21 +89,23 @@ class PixelInput(wiring.Component):
 
         filling = Signal()
         swallowing = Signal()
+        offered = Signal()
         transfer = Signal()
         pixel_transfer = Signal()
         bad = Signal()
+        content = Signal.like(beat.data)
         colour = Cat(Const(value, 8) for value in self._spec.padding)
+        row_done = self._rows(m, content, transfer)
         m.d.comb += [
-            self.o.valid.eq(~inside | filling | (self.i.valid & ~swallowing)),
+            offered.eq(~inside | filling | (self.i.valid & ~swallowing)),
+            self.o.valid.eq(offered & row_done),
             self.i.ready.eq(swallowing | (inside & ~filling & self.o.ready)),
-            self.o.payload.as_value().eq(
-                Mux(inside, Mux(filling, 0, beat.data), colour if any(border) else 0)
-            ),
-            transfer.eq(self.o.valid & self.o.ready),
+            content.eq(Mux(inside, Mux(filling, 0, beat.data), colour if any(border) else 0)),
+            transfer.eq(offered & self.o.ready),
             pixel_transfer.eq(transfer & inside),
             bad.eq(filling | ~beat.last),
         ]
-        with m.If(transfer):
+        with m.If(transfer & row_done):
             m.d.sync += word.eq(Mux(last_word, 0, word + 1))
             with m.If(last_word):
                 m.d.sync += x.eq(Mux(last_x, 0, x + 1))
@@ -108,15 +115,51 @@ class PixelInput(wiring.Component):
         with m.If(swallowing & self.i.valid & beat.last):
             m.d.sync += swallowing.eq(0)
         with m.If(pixel_transfer):
-            with m.If(final_row):
+            with m.If(final_row & row_done):
                 m.d.sync += [filling.eq(0), swallowing.eq(~filling & ~beat.last)]
             with m.Elif(~filling & beat.last):
                 m.d.sync += filling.eq(1)
         m.d.sync += [
-            self.verdict.valid.eq(pixel_transfer & final_row),
+            self.verdict.valid.eq(pixel_transfer & final_row & row_done),
             self.verdict.payload.eq(bad),
         ]
         return m
+
+    def _rows(self, m: Module, content: Signal, transfer: Signal) -> Value:
+        """Fills ``o`` with what the beats of a row bring; whether this is the last of them."""
+        buffer, beats = self._plan.main, self._beats
+        out = self.o.payload.as_value()
+        if beats == 1:
+            m.d.comb += out.eq(Cat(self._value(content, place) for place in range(buffer.row)))
+            return Const(1, 1)
+        step = Signal(unsigned_width(beats - 1))
+        done = Signal()
+        m.d.comb += done.eq(step == beats - 1)
+        with m.If(transfer):
+            m.d.sync += step.eq(Mux(done, 0, step + 1))
+        rows: list[Value] = []
+        for place in range(buffer.row):
+            value = self._value(content, place)
+            if buffer.columns == 1:
+                before = Signal(value_shape(buffer.value), name=f"sum_{place}")
+                total = Signal(value_shape(buffer.value), name=f"total_{place}")
+                m.d.comb += total.eq(before + value)
+                with m.If(transfer):
+                    m.d.sync += before.eq(Mux(done, 0, total))
+                rows.append(total)
+            else:
+                # Shifted down with each beat: the first step ends in column 0.
+                kept = Signal(len(value) * (beats - 1), name=f"kept_{place}")
+                with m.If(transfer):
+                    m.d.sync += kept.eq(Cat(kept, value)[len(value) :])
+                rows.append(Cat(kept, value))
+        m.d.comb += out.eq(Cat(*rows))
+        return done
+
+    def _value(self, content: Signal, place: int) -> Value:
+        """One value of a beat, in as many bits as the input's bounds need."""
+        bits = content.word_select(place, 8)[: self._spec.bounds.width]
+        return bits.as_signed() if self._spec.bounds.signed else bits
 
     def _border(self) -> tuple[int, int]:
         """Lines above and pixels beside the frame, as many below and on the other side."""

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from cygnet.errors import MismatchError
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.golden import timing, values
 from cygnet.hardware import HardwareConfig
+from cygnet.input_stream import to_stream
 from cygnet.layer_plan import plan_layers
 from cygnet.network import Network, unsigned_width
 
@@ -32,7 +34,7 @@ __all__ = ["Prediction", "case", "check", "job", "predict", "run_and_check", "si
 class Prediction:
     """What the golden model says about n frames.
 
-    :param frames: uint8[n, values], raster order
+    :param frames: uint8[n, bytes] as they are sent (:func:`cygnet.input_stream.to_stream`)
     :param logits: int64[n, classes]
     :param labels: int64[n]
     :param events: for each layer int64[n, windows], events that it reads in each window
@@ -54,36 +56,32 @@ class Prediction:
 def predict(
     network: Network,
     hardware: HardwareConfig,
-    frames: NDArray[np.uint8],
+    frames: NDArray[np.integer[Any]],
     *,
     batch: int = 1000,
     progress: Progress | None = None,
 ) -> Prediction:
     """Logits and events of each frame.
 
-    :param frames: uint8[n, ...], raster order
+    :param frames: pixels, uint8[n, ...] in raster order; counts, integers [n, T, h, w, c]
     :param batch: frames whose spikes are kept in memory at once
     :param progress: called with the frames done and the frames in all
     """
-    flat = frames.reshape(len(frames), -1)
     logits, labels, events = [], [], []
     for start in range(0, max(len(frames), 1), batch):
-        part = flat[start : start + batch]
-        result = values.run(
-            network,
-            part.reshape(-1, *network.input.shape),
-            steps=hardware.steps,
-            record=True,
-        )
+        part = frames[start : start + batch]
+        if network.input.kind == "pixels":
+            part = part.reshape(-1, *network.input.shape)
+        result = values.run(network, part, steps=hardware.steps, record=True)
         logits.append(result.logits)
         labels.append(result.labels)
         events.append(timing.count_events(network, hardware, part, result.counts))
         if progress is not None:
-            progress(start + len(part), len(flat))
+            progress(start + len(part), len(frames))
     return Prediction(
         network,
         hardware,
-        flat,
+        to_stream(network, hardware, frames),
         np.concatenate(logits),
         np.concatenate(labels),
         tuple(np.concatenate(layer) for layer in zip(*events, strict=True)),

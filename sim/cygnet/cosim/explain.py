@@ -17,6 +17,7 @@ from cygnet.cosim.simulator import recipe
 from cygnet.cosim.view import SPIKES, TOP, view
 from cygnet.golden import values
 from cygnet.hardware import HardwareConfig
+from cygnet.input_stream import from_stream
 from cygnet.network import Network
 
 __all__ = ["Difference", "explain"]
@@ -70,7 +71,7 @@ def explain(
 
     :param verilog: of the accelerator, which may have been changed
     :param images: folder with its memory images
-    :param frames: uint8[n, values]
+    :param frames: uint8[n, bytes] as they are sent
     """
     program = compile_model(
         verilog + view(network, hardware),
@@ -80,7 +81,7 @@ def explain(
     )
     golden = values.run(
         network,
-        frames.reshape(-1, *network.input.shape),
+        from_stream(network, hardware, frames),
         steps=hardware.steps,
         record=True,
     )

@@ -61,6 +61,7 @@ class Recursion:
     open, and the last.
 
     :param plans: of the layers
+    :param beats: of the input for each row of values
     :param events: [layer][frame][window], each an int, or an array over independent runs
     :param latest: ``max`` of two cycles, or of two arrays of them
     """
@@ -69,13 +70,14 @@ class Recursion:
         self,
         plans: Sequence[LayerPlan],
         network: Network,
+        beats: int,
         events: Sequence[Sequence[Sequence[Cycle]]],
         latest: Callable[[Cycle, Cycle], Cycle],
     ) -> None:
         self._events = events
         self._latest = latest
         self._frames = len(events[0])
-        self._input = _Input(plans[0].main, network)
+        self._input = _Input(plans[0].main, network, beats)
         self._stages: list[_Stage] = []
         self.spans: list[list[tuple[Cycle, Cycle]]] = [[] for _ in plans]
         by_buffer: dict[int, _Reader] = {id(plans[0].main): self._input.reader}
@@ -215,16 +217,17 @@ def _reader(writer: LayerPlan, buffer: BufferPlan | SkipPlan) -> _Reader:
 class _Input:
     """The rows that enter: those of the frame, and those of a border around it."""
 
-    def __init__(self, buffer: BufferPlan, network: Network) -> None:
+    def __init__(self, buffer: BufferPlan, network: Network, beats: int) -> None:
         height, width = network.input.shape[:2]
         if buffer.height * buffer.width == 1:
             height = width = 1
         border = (buffer.height - height) // 2, (buffer.width - width) // 2
         self._buffer = buffer
+        self._beats = buffer.words * beats
         self._first = border[0] * buffer.width + border[1]
         self._last = (border[0] + height - 1) * buffer.width + border[1] + width - 1
         self._pixels = buffer.height * buffer.width
-        self._time: Cycle = -self._first * buffer.words - 1
+        self._time: Cycle = -self._first * self._beats - 1
         self.reader = _Reader([], [], 0, buffer.capacity)
         self.verdicts = _Reader([True], [False], 0, 0)
         self.accepted: list[Cycle] = []
@@ -241,7 +244,7 @@ class _Input:
                 if wanted >= len(self.reader.returned):
                     break
                 start = latest(start, self.reader.returned[wanted] + 1)
-            self._time = start + self._buffer.words - 1
+            self._time = start + self._beats - 1
             written.append(self._time)
             place = number % self._pixels
             if place == self._first:

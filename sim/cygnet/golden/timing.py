@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from cygnet.buffer_plan import BufferPlan
 from cygnet.golden.recursion import Recursion
 from cygnet.hardware import HardwareConfig
-from cygnet.layer_plan import LayerPlan, plan_layers
+from cygnet.input_stream import row_beats
+from cygnet.layer_plan import plan_layers
 from cygnet.network import INPUT, Network
 
 __all__ = ["Timing", "count_events", "lane_use", "logit_cycles", "predict"]
@@ -68,7 +69,8 @@ def count_events(
 ) -> list[Cycles]:
     """Events that each layer reads in each window of each frame.
 
-    :param frames: pixels, uint8[n, height, width, channels]
+    :param frames: pixels, uint8[n, height, width, channels], or counts, integers
+        [n, T, height, width, channels]
     :param counts: per layer, [T, n, height, width, channels] (``Result.counts``); the last layer's
         are not needed
     :returns: for each layer int64[n, windows]
@@ -77,7 +79,7 @@ def count_events(
     for plan in plan_layers(network, hardware):
         total = np.zeros((len(frames), plan.pixels), dtype=np.int64)
         for buffer in plan.buffers:
-            present = _present(network, buffer, plan, frames, counts)
+            present = _present(network, hardware, buffer, frames, counts)
             total += _in_windows(buffer, present)
         events.append(total)
     return events
@@ -85,13 +87,15 @@ def count_events(
 
 def _present(
     network: Network,
+    hardware: HardwareConfig,
     buffer: BufferPlan,
-    plan: LayerPlan,
     frames: NDArray[np.integer],
     counts: Sequence[NDArray[np.integer] | None],
 ) -> Cycles:
     """Values that are events in each pixel of a buffer's map, int64[n, height, width]."""
-    if buffer.source == INPUT:
+    if buffer.source == INPUT and network.input.kind == "counts":
+        present = _fired(buffer, frames[:, : hardware.steps].swapaxes(0, 1))
+    elif buffer.source == INPUT:
         pixels = frames.reshape(len(frames), *network.input.shape)
         if (buffer.height, buffer.width) != (1, 1):
             height, width = pixels.shape[1:3]
@@ -116,11 +120,16 @@ def _present(
                 steps, n, height // kernel[0], kernel[0], width // kernel[1], kernel[1], channels
             )
             values = tiled.sum(axis=(3, 5))
-        fired = values.sum(axis=0) if buffer.columns == 1 else values.any(axis=0)
-        present = (fired != 0).sum(axis=3)
+        present = _fired(buffer, values)
     if (buffer.height, buffer.width) == (1, 1):
         present = present.sum(axis=(1, 2))[:, None, None]
     return np.asarray(present, dtype=np.int64)
+
+
+def _fired(buffer: BufferPlan, values: NDArray[np.integer]) -> Cycles:
+    """Values [T, n, h, w, c] that are events in each pixel, int64[n, height, width]."""
+    fired = values.sum(axis=0, dtype=np.int64) if buffer.columns == 1 else values.any(axis=0)
+    return np.asarray((fired != 0).sum(axis=3), dtype=np.int64)
 
 
 def _in_windows(buffer: BufferPlan, present: Cycles) -> Cycles:
@@ -148,11 +157,12 @@ def predict(
     plans = plan_layers(network, hardware)
     if len(events) != len(plans):
         raise ValueError(f"events must be of {len(plans)} layers, not {len(events)}")
+    beats = row_beats(network, hardware)
     if back_to_back:
-        run = Recursion(plans, network, [layer.tolist() for layer in events], max)
+        run = Recursion(plans, network, beats, [layer.tolist() for layer in events], max)
     else:
         # All frames at once, each the only one of its own run.
-        run = Recursion(plans, network, [[list(layer.T)] for layer in events], np.maximum)
+        run = Recursion(plans, network, beats, [[list(layer.T)] for layer in events], np.maximum)
     accepted, finished, busy = (np.array(list(cycles)) for cycles in run.run())
     if back_to_back:
         return Timing(accepted - accepted[0], finished - accepted[0], busy.T)

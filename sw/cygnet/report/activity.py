@@ -15,6 +15,7 @@ from cygnet.golden import timing
 from cygnet.golden.recursion import Recursion
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
+from cygnet.input_stream import row_beats
 from cygnet.layer_plan import plan_layers
 from cygnet.network import INPUT, Convolution, Identity, Network, SumPool
 
@@ -274,7 +275,7 @@ def _clocks(
     for plan, row in zip(plan_layers(network, hardware), found.layers, strict=True):
         read = events[plan.number].sum(axis=1)
         row.events = float(read.mean())
-        row.weight_reads = row.events * plan.rounds
+        row.weight_reads = row.events * plan.walks
         row.weight_bits = row.weight_reads * plan.lanes * plan.weight_bits
         row.clocks = float(together.busy[plan.number].mean())
         row.lane_use = use[plan.number]
@@ -291,7 +292,8 @@ def pipeline(
         first clock in which a window is open and the last
     """
     plans = plan_layers(network, hardware)
-    recursion = Recursion(plans, network, [layer.tolist() for layer in events], max)
+    beats = row_beats(network, hardware)
+    recursion = Recursion(plans, network, beats, [layer.tolist() for layer in events], max)
     accepted, finished, _ = recursion.run()
     first = accepted[0]
     return {

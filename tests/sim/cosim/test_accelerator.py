@@ -182,8 +182,9 @@ def test_a_new_image_needs_no_new_verilog(tmp_path: Path) -> None:
     accelerator.check(found, result, back_to_back=True)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_harness_on_convolutions(seed: int, tmp_path: Path) -> None:
+# 205: time-steps in blocks; 301: counts.
+@pytest.mark.parametrize("seed", [0, 1, 205, 301])
+def test_harness_on_drawn_networks(seed: int, tmp_path: Path) -> None:
     network, hardware, x = random_networks.draw(seed)
     found = accelerator.predict(network, hardware, x)
     images = write_images(tmp_path, network, hardware)
