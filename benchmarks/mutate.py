@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutants of each core and of the engine, and how many of them the checks notice.
+"""Mutants of each core and of the parts of a layer, and how many of them the checks notice.
 
 Example: python benchmarks/mutate.py --count 300 --out docs/results/data/mutation.json
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cygnet.cosim import accelerator
 from cygnet.cosim.core_frames import TOP, core_frames
@@ -37,7 +38,18 @@ from cygnet.files import write_text
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.image_files import write_images
-from cygnet.network import Dense, InputSpec, Layer, Network, Neurons
+from cygnet.network import (
+    INPUT,
+    Convolution,
+    Dense,
+    Identity,
+    InputSpec,
+    Layer,
+    Network,
+    Neurons,
+    Projection,
+    SumPool,
+)
 from cygnet.neuron_core import NeuronCoreConfig
 
 CHANNELS = 16
@@ -84,49 +96,98 @@ def core(
     return listed, checks(compiled, made.frames, made.logits, made.clocks, junk=False)
 
 
-def engine(layer: str, count: int, folder: Path) -> Found:
-    """The engine of one layer inside an accelerator: the first reads pixels, the second spikes."""
-    network = _network()
-    hardware = HardwareConfig.uniform(network, steps=3, lanes=2, beat=2)
+def part(make: Callable[[], Network], pattern: str, frames: int, count: int, folder: Path) -> Found:
+    """One part of an accelerator, by the names of its cells."""
+    network = make()
+    hardware = HardwareConfig.uniform(network, steps=network.steps, lanes=2, beat=2)
     write_images(network, hardware, folder)
     rng = np.random.default_rng(SEED)
-    x = rng.integers(0, 256, (FRAMES, *network.input.shape))
+    x = rng.integers(0, 256, (frames, *network.input.shape))
     x[rng.random(x.shape) < 0.2] = 255
-    x[rng.random(x.shape) < rng.random((FRAMES, 1, 1, 1))] = 0
+    x[rng.random(x.shape) < rng.random((frames, 1, 1, 1))] = 0
     prediction = accelerator.predict(network, hardware, x.astype(np.uint8))
     top = top_name(network)
     netlist, listed = mutants(
         generate(network, hardware),
         top=top,
         images=folder,
-        parts={"engine": (f"*{layer}.*engine*", count)},
+        parts={"part": (pattern, count)},
         seed=SEED,
     )
     compiled = simulator(netlist, top=top, classes=network.classes, folder=folder)
     return listed, accelerator_checks(compiled, prediction)
 
 
-def _network() -> Network:
+def _neurons(rng: np.random.Generator, inputs: int, high: int, outputs: int) -> Neurons:
+    spread = 7 * inputs * high
+    reset = rng.integers(1, max(2, spread // 10), outputs, dtype=np.int32)
+    return Neurons("gn", reset, reset, reset >> 1, np.ones(outputs), tau=4)
+
+
+def _bias(rng: np.random.Generator, inputs: int, high: int, outputs: int) -> NDArray[np.int64]:
+    spread = 7 * inputs * high
+    return rng.integers(-spread // 8, spread // 8 + 1, outputs)
+
+
+def dense() -> Network:
     """Small, with weights of both extremes, so that sums reach their bounds."""
     rng = np.random.default_rng(SEED)
     layers = []
     for number, (inputs, outputs) in enumerate(itertools.pairwise((10, 7, 6, 3))):
         weight = rng.integers(-7, 8, (outputs, inputs), dtype=np.int8)
         weight[0], weight[1] = 7, -7
-        spread = 7 * inputs * (255 if number == 0 else 4)
-        reset = rng.integers(1, max(2, spread // 10), outputs, dtype=np.int32)
-        neurons = Neurons("gn", reset, reset, reset >> 1, np.ones(outputs), tau=4)
-        bias = rng.integers(-spread // 8, spread // 8 + 1, outputs)
+        high = 255 if number == 0 else 4
+        neurons = _neurons(rng, inputs, high, outputs)
+        bias = _bias(rng, inputs, high, outputs)
+        synapses = Dense(weight, 4)
+        last = number == 2
         layers.append(
-            Layer(
-                f"layer{number + 1}",
-                Dense(weight, 4),
-                bias,
-                neurons if number < 2 else None,
-                number - 1,
-            )
+            Layer(f"layer{number + 1}", synapses, bias, None if last else neurons, number - 1)
         )
     return Network("mutated", InputSpec("pixels", (1, 1, 10)), tuple(layers), 3)
+
+
+def maps() -> Network:
+    """Convolutions with padding and strides, both kinds of shortcut, and pooling."""
+    rng = np.random.default_rng(SEED)
+
+    def weight(*shape: int) -> NDArray[np.int8]:
+        return rng.integers(-7, 8, shape, dtype=np.int8)
+
+    layers = (
+        Layer(
+            "conv1",
+            Convolution(weight(4, 3, 3, 2), padding=(1, 1), bits=4),
+            _bias(rng, 18, 255, 4),
+            _neurons(rng, 18, 255, 4),
+            INPUT,
+        ),
+        Layer(
+            "conv2",
+            Convolution(weight(4, 3, 3, 4), padding=(1, 1), bits=4),
+            _bias(rng, 36, 4, 4),
+            _neurons(rng, 36, 4, 4),
+            0,
+            shortcut=Identity(0, rng.integers(-40, 41, 4, dtype=np.int16)),
+        ),
+        Layer(
+            "conv3",
+            Convolution(weight(3, 2, 3, 4), (2, 1), (0, 1), bits=4),
+            _bias(rng, 24, 4, 3),
+            _neurons(rng, 24, 4, 3),
+            1,
+            shortcut=Projection(1, weight(3, 4), (2, 1), bits=4),
+        ),
+        Layer(
+            "out",
+            Dense(weight(3, 9), 4),
+            _bias(rng, 9, 24, 3),
+            None,
+            2,
+            SumPool((3, 2), (3, 2)),
+        ),
+    )
+    return Network("mutated", InputSpec("pixels", (6, 6, 2)), layers, 2)
 
 
 SUITES: dict[str, Callable[[int, Path], Found]] = {
@@ -134,8 +195,14 @@ SUITES: dict[str, Callable[[int, Path], Found]] = {
     "GN core, small": partial(core, "gn", "small"),
     "IF core, fast": partial(core, "if", "fast"),
     "SNM core, fast": partial(core, "snm", "fast"),
-    "engine on pixels": partial(engine, "layer1"),
-    "engine on spikes": partial(engine, "layer2"),
+    "engine on pixels": partial(part, dense, "*layer1.*engine*", 800),
+    "engine on spikes": partial(part, dense, "*layer2.*engine*", 800),
+    "drain of a dense layer": partial(part, dense, "*layer2.*drain*", 800),
+    "walkers": partial(part, maps, "*walker.*", 60),
+    "line buffers": partial(part, maps, "*main.*", 60),
+    "shortcut buffer": partial(part, maps, "*skip.*", 60),
+    "input": partial(part, maps, "*pixels.*", 60),
+    "engines of convolutions": partial(part, maps, "*engine.*", 60),
 }
 
 
@@ -143,13 +210,15 @@ def main() -> None:
     """Print a row per design and write survivors to ``--out``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=300, help="mutants of each design")
-    parser.add_argument("--only", choices=list(SUITES), help="one design; --out keeps the others")
+    parser.add_argument(
+        "--only", action="append", choices=list(SUITES), help="one design; --out keeps the others"
+    )
     parser.add_argument("--out", type=Path, help="JSON to write")
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         for name, make in SUITES.items():
-            if options.only not in (None, name):
+            if options.only and name not in options.only:
                 continue
             listed, every = make(options.count, Path(scratch))
             began = time.perf_counter()
@@ -179,9 +248,10 @@ def main() -> None:
                 print(f"  {mutant.number} {mutant.mode} {mutant.port} {place}")
             sys.stdout.flush()
     if options.out is not None:
-        if options.only is not None and options.out.exists():
+        if options.only and options.out.exists():
             before = json.loads(options.out.read_text())["results"]
-            results = [results[0] if row["design"] == options.only else row for row in before]
+            rows = {row["design"]: row for row in (*before, *results)}
+            results = [rows[name] for name in SUITES if name in rows]
         found = {"seed": SEED, "count": options.count, "results": results}
         write_text(options.out, json.dumps(found, indent=1) + "\n")
 
