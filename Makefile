@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all test-gates lint prove mutate bench bench-neuron clean help
+.PHONY: demo test test-all test-gates lint prove mutate fuzz bench bench-neuron clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +34,13 @@ lint: $(READY) ## format, lint and types
 
 mutate: $(READY) ## faults in the netlists of the cores and the engine, and how many the checks notice
 	$(BIN)/python benchmarks/mutate.py --out docs/results/data/mutation.json
+
+FUZZ_SECONDS ?= 600
+fuzz: $(READY) ## every reader of files under atheris, 10 minutes each; what it finds is in build/fuzz
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[fuzz]'
+	for reader in network description weights checkpoint data results; do \
+	  $(BIN)/python fuzz/run.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
 
 prove: $(READY) ## the proofs of the neuron cores, with z3; result in build/proofs/summary.json
 	$(BIN)/python proofs/prove.py --jobs $(JOBS)
