@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from cygnet.command.family import SPEECH
 from cygnet.errors import CygnetError
 from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
 from cygnet.network import Network
@@ -242,23 +244,35 @@ def percent(share: float) -> str:
 
 @contextlib.contextmanager
 def bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on the error stream while the block runs: call it with (done, in all)."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    """A progress bar with the time left while the block runs: call it with (done, in all).
+
+    On the error stream; where that is no terminal, the title is printed once instead.
+    """
+    quiet = quiet or SPEECH.quiet
+    began = time.monotonic()
     console = Console(stderr=True, quiet=quiet)
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    if not console.is_terminal:
+        say(title, quiet=quiet)
+        yield lambda done, total: None
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    if SPEECH.verbose:
+        say(f"{title}: {time.monotonic() - began:.1f} s", quiet=quiet)
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    """A remark on the error stream."""
-    if not quiet:
-        typer.echo(text, err=True)
+    """A remark on the error stream, with the time since the start where the command is verbose."""
+    if not (quiet or SPEECH.quiet):
+        passed = f"[{time.monotonic() - SPEECH.began:6.1f} s] " if SPEECH.verbose else ""
+        typer.echo(passed + text, err=True)
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from cygnet import __version__
+from cygnet.command.family import SPEECH, member
 from cygnet.command.invocation import remember
 from cygnet.errors import CygnetError, MismatchError
 
@@ -51,21 +52,28 @@ def app(arguments: Sequence[str]) -> typer.Typer:
         name="cygnet",
         help="From a trained torch network to a spiking FPGA accelerator, bit for bit.\n\n"
         "Example: cygnet demo",
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode=None,
     )
     whole.callback(invoke_without_command=True)(_whole)
     wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    wanted = wanted or _completed()
     for name, summary in COMMANDS.items():
         if name == wanted:
             module = _MODULES.get(name, name)
             function = getattr(importlib.import_module(f"cygnet.command.{module}"), module)
-            whole.command(name)(function)
+            whole.command(name)(member(name, function))
         else:
             whole.command(name, help=summary)(_unused)
     return whole
+
+
+def _completed() -> str | None:
+    """The command in the line that a shell wants completed; its options have to be known."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    words = line.split()[1:] if "_CYGNET_COMPLETE" in os.environ else []
+    return next((word for word in words if not word.startswith("-")), None)
 
 
 def _whole(
@@ -93,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     remember(given)
+    SPEECH.quiet = SPEECH.verbose = False
     try:
         code = app(given)(given, prog_name="cygnet", standalone_mode=False)
     except _USAGE as error:
@@ -115,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(code: int, sentence: str) -> NoReturn:
-    if os.environ.get(_TRACEBACK):
+    if os.environ.get(_TRACEBACK) or SPEECH.verbose:
         import traceback
 
         traceback.print_exc()

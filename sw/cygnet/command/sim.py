@@ -55,7 +55,9 @@ def sim(
     arithmetic: Arithmetic = "lut",
     block: Block = str(BLOCK),
     limit: Limit = None,
-    workers: Annotated[int, typer.Option(help="Processes; all cores where 0.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--jobs", "-j", "--workers", help="Processes; all cores where 0.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -90,7 +92,7 @@ def sim(
 
     loaded = load(network)
     if workers < 0:
-        raise CygnetError(f"--workers: {workers} must be at least 0")
+        raise CygnetError(f"--jobs: {workers} must be at least 0")
     x, y = images(data, split, limit, loaded, network)
     chosen = step_list(steps, loaded, network)
     if waves is not None and len(chosen) > 1:

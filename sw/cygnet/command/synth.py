@@ -20,26 +20,32 @@ __all__ = ["synth"]
 
 
 def synth(
-    verilog: Annotated[Path, typer.Argument(help="file that `cygnet verilog` wrote, or any other")],
-    target: Annotated[str, typer.Option(help=f"one of {', '.join(TARGETS)}")] = "ecp5-25k-6",
-    top: Annotated[str | None, typer.Option(help="top module (the file's name without .v)")] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="folder of the .mem files (the Verilog's own)")
+    verilog: Annotated[
+        Path, typer.Argument(help="File that `cygnet verilog` wrote, or any other.")
+    ],
+    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "ecp5-25k-6",
+    top: Annotated[
+        str | None, typer.Option(help="Top module (the file's name without .v).")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=99, help="placements; Fmax is the median")] = len(
-        SEEDS
-    ),
-    mhz: Annotated[int, typer.Option(min=1, help="what the router aims at")] = 400,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the .mem files (the Verilog's own).")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=99, help="Placements; Fmax is the median.")
+    ] = len(SEEDS),
+    mhz: Annotated[int, typer.Option(min=1, help="What the router aims at.")] = 400,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="for nextpnr, such as --option=--router --option=router2"),
+        typer.Option(help="For nextpnr, such as --option=--router --option=router2."),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="without Cygnet's own ECP5 netlist steps")
+        bool, typer.Option("--plain", help="Without Cygnet's own ECP5 netlist steps.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="placements at a time")] = os.cpu_count() or 1,
-    cache: Annotated[Path | None, typer.Option(help="folder of kept results")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="report to write (JSON)")] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Placements at a time.")
+    ] = os.cpu_count() or 1,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept results.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Report to write (JSON).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Area and speed of Verilog on a device, by Yosys and nextpnr.

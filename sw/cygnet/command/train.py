@@ -23,6 +23,8 @@ from rich.progress import (
 from torch import nn
 
 import cygnet
+from cygnet.command.common import AsJson
+from cygnet.command.family import SPEECH
 from cygnet.data import Dataset, input_spec, load, numbers
 from cygnet.data.npz import Archive
 from cygnet.errors import CygnetError
@@ -47,41 +49,43 @@ def train(
     ],
     data: Annotated[
         list[str],
-        typer.Option(help=".npz with x, y or x_train, y_train; or digits; several are parts"),
+        typer.Option(help=".npz with x, y or x_train, y_train; or digits; several are parts."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="weights to write (safetensors)")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (safetensors).")],
     test: Annotated[
         str | None,
         typer.Option(
-            help=".npz to test on, once, at the end; the test split of --data if it has one"
+            help=".npz to test on, once, at the end; the test split of --data if it has one."
         ),
     ] = None,
     input_scale: Annotated[
-        str | None, typer.Option(help="float value of one pixel step (1/255; digits 1/16)")
+        str | None, typer.Option(help="Float value of one pixel step (1/255; digits 1/16).")
     ] = None,
-    mean: Annotated[str, typer.Option(help="per channel, after the scale")] = "0",
-    std: Annotated[str, typer.Option(help="per channel, after the scale")] = "1",
-    layout: Annotated[str, typer.Option(help="of four axes: nhwc or nchw")] = "nhwc",
-    epochs: Annotated[int, typer.Option()] = Recipe.epochs,
-    batch: Annotated[int, typer.Option(help="images a step")] = Recipe.batch,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", "--lr")] = Recipe.learning_rate,
-    momentum: Annotated[float, typer.Option()] = Recipe.momentum,
-    weight_decay: Annotated[float, typer.Option(help="on thresholds too")] = Recipe.weight_decay,
-    warmup: Annotated[float, typer.Option(help="epochs of rising rate")] = Recipe.warmup,
-    augment: Annotated[str, typer.Option(help="of crop, shift, flip, cutout, colour")] = "",
-    smoothing: Annotated[float, typer.Option(help="of labels")] = Recipe.smoothing,
+    mean: Annotated[str, typer.Option(help="Per channel, after the scale.")] = "0",
+    std: Annotated[str, typer.Option(help="Per channel, after the scale.")] = "1",
+    layout: Annotated[str, typer.Option(help="Of four axes: nhwc or nchw.")] = "nhwc",
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = Recipe.epochs,
+    batch: Annotated[int, typer.Option(help="Images a step.")] = Recipe.batch,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", "--lr", help="Of SGD, at its highest.")
+    ] = Recipe.learning_rate,
+    momentum: Annotated[float, typer.Option(help="Of SGD.")] = Recipe.momentum,
+    weight_decay: Annotated[float, typer.Option(help="On thresholds too.")] = Recipe.weight_decay,
+    warmup: Annotated[float, typer.Option(help="Epochs of rising rate.")] = Recipe.warmup,
+    augment: Annotated[str, typer.Option(help="Of crop, shift, flip, cutout, colour.")] = "",
+    smoothing: Annotated[float, typer.Option(help="Of labels.")] = Recipe.smoothing,
     validation: Annotated[
-        float, typer.Option(help="share of the training images that chooses the epoch")
+        float, typer.Option(help="Share of the training images that chooses the epoch.")
     ] = Recipe.validation,
-    seed: Annotated[int, typer.Option(help="of everything random")] = Recipe.seed,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16")] = Recipe.precision,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="through torch.compile")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = Recipe.seed,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = Recipe.precision,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="where an interrupted run is kept; OUT.checkpoint")
+        Path | None, typer.Option(help="Where an interrupted run is kept; OUT.checkpoint.")
     ] = None,
-    interval: Annotated[float, typer.Option(help="seconds between checkpoints")] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="the result as JSON")] = False,
+    interval: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 30.0,
+    as_json: AsJson = False,
 ) -> None:
     """Train a network with the published recipe and write its weights.
 
@@ -249,14 +253,14 @@ def _fits(model: nn.Module, reference: str, images: Dataset, spec: InputSpec) ->
 @contextlib.contextmanager
 def _bar(recipe: Recipe, quiet: bool) -> Iterator[Callable[[Step], None]]:
     """A progress bar on the error stream, and a line for each epoch above it."""
-    console = Console(stderr=True, quiet=quiet)
+    console = Console(stderr=True, quiet=quiet or SPEECH.quiet)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=recipe.epochs)
 
         def step(at: Step) -> None:

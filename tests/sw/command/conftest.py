@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 
 from cygnet.command.main import main
 from cygnet.models import mlp, save_weights
 
+SCHEMAS = Path(__file__).parents[3] / "docs" / "reference" / "schemas"
 MODEL = "mlp(inputs=64,hidden=(12,9))"
 
 
@@ -23,11 +25,20 @@ class Outcome:
     code: int
     out: str
     err: str
+    command: str = ""
 
     @property
     def json(self) -> dict[str, Any]:
+        """The output, which must be as its schema says."""
         found: dict[str, Any] = json.loads(self.out)
+        validate(found, self.command)
         return found
+
+
+def validate(found: object, name: str) -> None:
+    """Check an object against docs/reference/schemas."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(found)
 
 
 Call = Callable[..., Outcome]
@@ -45,7 +56,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
         except SystemExit as leaving:
             code = 0 if leaving.code is None else int(leaving.code)
         captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
+        return Outcome(code, captured.out, captured.err, str(arguments[0]) if arguments else "")
 
     return run
 

@@ -26,8 +26,10 @@ from cygnet.hardware import HardwareConfig
 from cygnet.models import build, load_weights
 from cygnet.network_file import load
 
+from .conftest import validate
+
 if TYPE_CHECKING:
-    from conftest import Call
+    from .conftest import Call
 
 MODEL = "mlp(inputs=64,hidden=(12,9))"
 
@@ -251,7 +253,10 @@ def test_demo(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     page = (tmp_path / "report.html").read_text()
     assert "From <code>cygnet demo" in page
     assert f"{100 * summary['accuracy']['rtl']['2']:.2f} %" in page
-    sections = json.loads((tmp_path / "measurements.json").read_text())["sections"]
+    measured = json.loads((tmp_path / "measurements.json").read_text())
+    validate(measured, "measurements")
+    validate(summary, "demo")
+    sections = measured["sections"]
     assert set(sections) == {"accuracy", "errors", "activity", "simulation"}
     assert list(sections["accuracy"]["float"]) == ["1", "2", "3"]
     assert sections["activity"]["latency"] == summary["cycles"]["2"]["measured"]

@@ -107,7 +107,7 @@ def test_unknown_command(call: Call) -> None:
         ("image {cyg} -o {out} --steps 5", "steps must be at most 4, the T_max of the network"),
         ("image {cyg} -o {text}/x", "{text}/x/fc1_weight.mem: cannot be written: "),
         ("verilog {cyg} -o {out} --neuron-core big", "--neuron-core: 'big' must be fast or small"),
-        ("sim {cyg} --data digits --workers -1", "--workers: -1 must be at least 0"),
+        ("sim {cyg} --data digits --jobs -1", "--jobs: -1 must be at least 0"),
         ("convert {model} -w none --data digits -o {out}/x.cyg", "none: cannot be read: No such "),
         ("convert {model} -w {text} --data digits -o {out}/x.cyg", "{text}: is neither safetens"),
         ("convert mlp -w {weights} --data digits -o {out}/x.cyg", "{weights}: "),
