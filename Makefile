@@ -60,4 +60,5 @@ clean: ## remove what was built, but not .venv
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps 'spikingjelly>=2.0'
 	touch $@

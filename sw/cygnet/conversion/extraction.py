@@ -15,6 +15,7 @@ from cygnet.conversion.passes import run_passes, with_weight
 from cygnet.conversion.refusals import ACTIVATIONS
 from cygnet.errors import ConversionError
 from cygnet.network import INPUT, InputSpec
+from cygnet.neurons import Imported
 
 __all__ = ["fold", "input_shapes"]
 
@@ -88,6 +89,8 @@ def _extract(graph: Graph) -> FoldedNetwork:
             total = graph.source(node)
             while isinstance(graph.child(total), nn.Flatten):
                 total = graph.source(total)
+            if isinstance(graph.child(total), Imported):
+                break  # it ends in spiking neurons, which are a stage already
             _check_output(graph, total)
             activation = None
         elif isinstance(activation, ACTIVATIONS):

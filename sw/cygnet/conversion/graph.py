@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
+from cygnet.conversion.simulators import Scale, is_simulator_layer, translate
 from cygnet.errors import ConversionError
-from cygnet.neurons import QCFS
+from cygnet.neurons import QCFS, Imported
 
 __all__ = ["Graph", "trace"]
 
@@ -23,8 +24,9 @@ BATCH = 2
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return (
-            isinstance(m, QCFS)
+            isinstance(m, (QCFS, Imported, Scale))
             or is_published_qcfs(m)
+            or is_simulator_layer(m)
             or super().is_leaf_module(m, module_qualified_name)
         )
 
@@ -75,13 +77,21 @@ class Graph:
             with torch.no_grad():
                 ShapeProp(self.module).propagate(example)
         except Exception as error:  # whatever the user's network raises
+            self._rest()
             cause = error.__cause__ or error
             reason = str(cause).strip().splitlines()[0] if str(cause).strip() else repr(cause)
             raise ConversionError(
                 f"the network does not take an input of shape {self.shape}: {reason}; "
                 "check the input shape and layout"
             ) from None
+        self._rest()
         self._known = structure
+
+    def _rest(self) -> None:
+        """Let neurons forget the example."""
+        for module in self.module.modules():
+            if isinstance(module, Imported):
+                module.reset()
 
     def sample_shape(self, node: fx.Node) -> tuple[int, ...] | None:
         """Shape of a value without its batch axis; None if it is no batch of numbers."""
@@ -147,6 +157,7 @@ def trace(model: nn.Module, shape: tuple[int, ...]) -> Graph:
     :raises ConversionError: fx cannot follow it, or it does not take one input of the shape
     """
     model = copy.deepcopy(model).cpu().eval().double()
+    translate(model)
     tracer = _Tracer()
     if tracer.is_leaf_module(model, ""):
         model = nn.Sequential(model)  # or fx would look into a single layer

@@ -14,7 +14,9 @@ from torch import fx, nn
 from cygnet.conversion import canonical, compose
 from cygnet.conversion.graph import Graph, is_add, where
 from cygnet.conversion.refusals import ACTIVATIONS, check
+from cygnet.conversion.simulators import Scale
 from cygnet.errors import ConversionError
+from cygnet.neurons import Imported
 
 __all__ = ["PASSES", "run_passes"]
 
@@ -101,6 +103,60 @@ def with_weight(
     )
 
 
+def merge_scales(graph: Graph) -> None:
+    """Factors next to a spiking neuron become its threshold and what its spikes carry; others
+    become batch norm."""
+    for node in graph.nodes:
+        neuron = graph.child(node)
+        if not isinstance(neuron, Imported):
+            continue
+        shape = graph.sample_shape(node) or ()
+        before = graph.source(node)
+        scale = graph.child(before)
+        if isinstance(scale, Scale) and len(before.users) == 1:
+            factor = scale.fitted(shape)
+            if bool((factor > 0).all()):
+                neuron = _rescaled(node, neuron.threshold / factor, neuron.value, neuron)
+                graph.set(node, neuron)
+                graph.remove(before)
+        after = list(node.users)
+        scale = graph.child(after[0]) if len(after) == 1 else None
+        if isinstance(scale, Scale):
+            factor = scale.fitted(shape)
+            if bool((factor > 0).all()):
+                graph.set(node, _rescaled(node, neuron.threshold, neuron.value * factor, neuron))
+                graph.remove(after[0])
+    for node in graph.nodes:
+        scale = graph.child(node)
+        if isinstance(scale, Scale):
+            graph.set(node, _as_batch_norm(node, scale, graph.sample_shape(node) or ()))
+    graph.verify()
+
+
+def _rescaled(
+    node: fx.Node, threshold: torch.Tensor, value: torch.Tensor, like: Imported
+) -> Imported:
+    try:
+        return Imported(threshold, value=value, strict=like.strict, initial=float(like.initial))
+    except ValueError as error:
+        raise ConversionError(f"layer {where(node)!r}: {error}; train it again") from None
+
+
+def _as_batch_norm(
+    node: fx.Node, scale: Scale, shape: tuple[int, ...]
+) -> nn.BatchNorm1d | nn.BatchNorm2d:
+    factor = scale.fitted(shape)
+    if len(shape) == 3 and factor.ndim == 3 and factor.shape[1:] != (1, 1):
+        raise ConversionError(
+            f"layer {where(node)!r}: its factors differ from place to place, which a convolution "
+            "cannot absorb; use one for each channel"
+        )
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    norm = kind(shape[0], eps=0, dtype=torch.float64)
+    norm.weight = nn.Parameter(factor.reshape(-1).expand(shape[0]).clone(), requires_grad=False)
+    return norm.eval().requires_grad_(False)
+
+
 def flatten_late(graph: Graph) -> None:
     """An activation after a flatten moves before it, where maps are still maps."""
     changed = True
@@ -127,7 +183,12 @@ def merge_activations(graph: Graph) -> None:
             continue
         source = graph.source(node)
         direct = graph.child(source)
-        if type(direct) is nn.ReLU and len(source.users) == 1:
+        if (
+            type(direct) is nn.ReLU
+            and len(source.users) == 1
+            # A neuron's potential goes down where no activation's output does.
+            and not isinstance(module, Imported)
+        ):
             node.args = (graph.source(source),)
             graph.module.graph.erase_node(source)
         elif type(module) is nn.ReLU:
@@ -211,6 +272,7 @@ PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("functions_to_modules", canonical.functions_to_modules),
     ("modules_to_canon", canonical.modules_to_canon),
     ("drop_identities", canonical.drop_identities),
+    ("merge_scales", merge_scales),
     ("check", check),
     ("flatten_late", flatten_late),
     ("fold_batch_norm", fold_batch_norm),

@@ -7,11 +7,11 @@ from torch import fx, nn
 
 from cygnet.conversion.graph import Graph, is_add, where
 from cygnet.errors import ConversionError
-from cygnet.neurons import QCFS
+from cygnet.neurons import QCFS, Imported
 
 __all__ = ["ACTIVATIONS", "check"]
 
-ACTIVATIONS = (nn.ReLU, nn.Hardtanh, QCFS)
+ACTIVATIONS = (nn.ReLU, nn.Hardtanh, QCFS, Imported)
 SUPPORTED = (
     *ACTIVATIONS,
     nn.Linear,

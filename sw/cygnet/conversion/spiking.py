@@ -21,7 +21,7 @@ from cygnet.conversion.normalization import (
 from cygnet.conversion.sequences import Sequences
 from cygnet.errors import ConversionError
 from cygnet.network import INPUT, InputSpec
-from cygnet.neurons import GN, IF, QCFS, SNM, SpikingNeuron
+from cygnet.neurons import GN, IF, QCFS, SNM, Imported, SpikingNeuron
 
 __all__ = ["NeuronKind", "SpikingNetwork", "make_neuron", "to_spiking"]
 
@@ -174,6 +174,9 @@ def to_spiking(
 ) -> SpikingNetwork:
     """The spiking network of a trained torch network, float64.
 
+    A network that is spiking already (:class:`cygnet.neurons.Imported`, SpikingJelly, snnTorch)
+    keeps its neurons; no option but ``input`` is used then.
+
     :param model: the trained network, or what :func:`cygnet.conversion.fold` made of it
     :param calibration: training images, uint8 in the layout of ``input`` or floats as the network
         takes them; None is enough where every activation is QCFS and ``normalization`` is None
@@ -191,6 +194,8 @@ def to_spiking(
     :raises ConversionError: the network has no spiking form, or nothing fires in a layer
     """
     folded = model if isinstance(model, FoldedNetwork) else fold(model, input)
+    if any(isinstance(stage.activation, Imported) for stage in folded):
+        return SpikingNetwork(folded, _imported(folded), input)
     wanted = normalization or ("neuron" if neuron == "snm" else "layer")
     trained = normalization is None
     observed: list[Threshold | None] = [None] * len(folded)
@@ -220,3 +225,22 @@ def to_spiking(
             )
         neurons.append(make_neuron(neuron, tau, threshold, initial=initial))
     return SpikingNetwork(folded, neurons, input)
+
+
+def _imported(folded: FoldedNetwork) -> list[SpikingNeuron | None]:
+    """The neurons of a network that is spiking already."""
+    neurons: list[SpikingNeuron | None] = []
+    for stage in folded:
+        if stage.activation is None:
+            neurons.append(None)
+            continue
+        if not isinstance(stage.activation, Imported):
+            raise ConversionError(
+                f"layer {stage.label}: has an activation, and other layers spike; use spiking "
+                "neurons in all layers or in none"
+            )
+        try:
+            neurons.append(stage.activation.fitted(stage.outgoing))
+        except ValueError as error:
+            raise ConversionError(f"layer {stage.label}: {error}") from None
+    return neurons

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
+from cygnet.neurons.imported import Imported
 from cygnet.neurons.qcfs import QCFS, qcfs
 from cygnet.neurons.spiking import GN, IF, SNM, SpikingNeuron
 
-__all__ = ["GN", "IF", "QCFS", "SNM", "SpikingNeuron", "qcfs"]
+__all__ = ["GN", "IF", "QCFS", "SNM", "Imported", "SpikingNeuron", "qcfs"]

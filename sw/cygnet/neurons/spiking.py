@@ -55,6 +55,11 @@ class SpikingNeuron(nn.Module):
         """What one spike carries, and what it takes off the potential."""
         return self.threshold / self.members
 
+    @property
+    def carried(self) -> Tensor:
+        """What one spike carries to the layers that follow."""
+        return self.step
+
     def fire(self, current: Tensor) -> Tensor:
         """Counts of one time-step, before the step's value is put on them.
 
@@ -82,7 +87,7 @@ class SpikingNeuron(nn.Module):
         raise NotImplementedError
 
     def forward(self, current: Tensor) -> Tensor:
-        return self.fire(current) * self.step
+        return self.fire(current) * self.carried
 
     def extra_repr(self) -> str:
         theta = self.threshold

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 
 from cygnet.conversion.folded import Stage
 from cygnet.errors import ConversionError
-from cygnet.network import Neurons
-from cygnet.neurons import GN, SNM, SpikingNeuron
-from cygnet.quantization.scales import bits_needed, integers, largest_reset, power_of_two
+from cygnet.network import MAX_RESET, Neurons
+from cygnet.neurons import GN, SNM, Imported, SpikingNeuron
+from cygnet.quantization.scales import (
+    bits_needed,
+    exact_exponent,
+    integers,
+    largest_reset,
+    power_of_two,
+)
 from cygnet.quantization.units import Floats, Unit, to_numpy
 
-__all__ = ["ThresholdForm", "layer_neurons", "layer_reset", "layer_steps"]
+__all__ = ["ThresholdForm", "kept_reset", "layer_neurons", "layer_reset", "layer_steps"]
 
 ThresholdForm = Literal["exact", "pow2"]
 
@@ -82,6 +89,32 @@ def layer_reset(
     return power_of_two(reset) if form == "pow2" else reset
 
 
+def kept_reset(
+    linear: Sequence[Floats], skip: Floats | None, bias: Floats, step: Floats, *, bits: int
+) -> NDArray[np.int64]:
+    """K of every channel with which weights, shortcut, bias and thresholds are what they were, not
+    rounded: theta times a power of two; 0 where there is none.
+
+    :param linear: float64[channels, ...], weights that get the width of a weight
+    :param skip: float64[channels] of an identity shortcut, or None
+    :param step: theta, [channels] or [channels, height, width]
+    """
+    others = [bias, step] if skip is None else [bias, step, skip]
+    power = np.max([exact_exponent(values) for values in (*linear, *others)], axis=0)
+
+    def scaled(values: Floats) -> Floats:
+        largest = np.abs(values.reshape(len(values), -1)).max(axis=1)
+        return np.asarray(np.ldexp(largest, power))
+
+    with np.errstate(over="ignore"):
+        fits = (scaled(step) <= MAX_RESET) & (scaled(bias) < 2**40)
+        for values in linear:
+            fits &= scaled(values) <= 2 ** (bits - 1) - 1
+        if skip is not None:
+            fits &= scaled(skip) <= SHORTCUT_LIMIT
+        return np.where(fits, scaled(step), 0).astype(np.int64)
+
+
 def layer_neurons(
     neuron: SpikingNeuron,
     reset: NDArray[np.int64],
@@ -97,8 +130,14 @@ def layer_neurons(
     :param step: as :func:`layer_steps` gives it
     """
     kind: Literal["gn", "if", "snm"]
+    imported = isinstance(neuron, Imported)
     kind = "gn" if isinstance(neuron, GN) else "snm" if isinstance(neuron, SNM) else "if"
     unit = Unit(step[:, None, None] if step.ndim == 1 else step)
+    stated = step
+    if imported:
+        unit = Unit(to_numpy(neuron.carried))
+        channel = unit.value.reshape(-1)
+        stated = np.broadcast_to(channel, (len(reset),)).copy()
     amplitude = None
     levels: NDArray[np.int64] = reset
     if step.ndim == 3:
@@ -115,9 +154,9 @@ def layer_neurons(
             kind=kind,
             tau=neuron.members,
             reset=_raster(levels),
-            fire=_raster(levels),
+            fire=_raster(levels + 1 if imported and neuron.strict else levels),
             initial=_raster(_initial(neuron, levels)),
-            step=_raster(step),
+            step=_raster(stated),
             enabled=None if enabled is None else _raster(enabled),
             amplitude=None if amplitude is None else _raster(amplitude),
             membrane_width=membrane_width,

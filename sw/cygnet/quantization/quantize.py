@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -26,8 +27,15 @@ from cygnet.network import (
     Projection,
     SumPool,
 )
-from cygnet.quantization.neurons import ThresholdForm, layer_neurons, layer_reset, layer_steps
-from cygnet.quantization.scales import integers
+from cygnet.neurons import Imported
+from cygnet.quantization.neurons import (
+    ThresholdForm,
+    kept_reset,
+    layer_neurons,
+    layer_reset,
+    layer_steps,
+)
+from cygnet.quantization.scales import exact_exponent, integers
 from cygnet.quantization.units import (
     Floats,
     Unit,
@@ -50,6 +58,11 @@ class _Sums:
     bias: Floats
     projection: Floats | None
     identity: Floats | None
+
+    @property
+    def linear(self) -> list[Floats]:
+        """What gets the width of a weight."""
+        return [self.weight] if self.projection is None else [self.weight, self.projection]
 
     @property
     def largest(self) -> Floats:
@@ -111,6 +124,8 @@ def quantize(
     units: dict[int, Unit] = {INPUT: input_unit(spec, network.folded.shape)}
     layers = []
     logit_scale = 1.0
+    # What was spiking before it came here is not rounded where its numbers fit as they are.
+    keep = any(isinstance(neuron, Imported) for neuron in network.neurons)
     for number, stage in enumerate(network.folded):
         width = widths[stage.name]
         sums = _sums(stage, units)
@@ -120,7 +135,7 @@ def quantize(
             return mean_sum(spec, stage, weight) if stage.source == INPUT else np.zeros(())
 
         if network.neurons[number] is None:
-            sums, logit_scale = _output(sums, width, mean)
+            sums, logit_scale = _output(sums, width, mean, keep=keep)
         else:
             neuron = network.neuron(number)
             step, enabled = layer_steps(neuron, stage)
@@ -134,8 +149,11 @@ def quantize(
             reset = layer_reset(
                 stage, sums.largest, sums.identity, largest_step, bits=width, form=threshold
             )
+            if keep:
+                kept = kept_reset(sums.linear, sums.identity, sums.bias, step, bits=width)
+                reset = np.where(kept > 0, kept, reset)
             sums = sums.rounded(reset, largest_step, mean)
-            logit_scale = float(step.max())
+            logit_scale = float(neuron.carried.max()) if keep else float(step.max())
             neurons, units[number] = layer_neurons(
                 neuron, reset, step, enabled=enabled, membrane_width=membrane_width
             )
@@ -184,10 +202,20 @@ def _sums(stage: Stage, units: Mapping[int, Unit]) -> _Sums:
     return _Sums(unit_weight(stage, units[stage.source]), bias, projection, identity)
 
 
-def _output(sums: _Sums, bits: int, mean: Callable[[Floats], Floats]) -> tuple[_Sums, float]:
-    """One scale for all classes, and the float value of one integer unit."""
+def _output(
+    sums: _Sums, bits: int, mean: Callable[[Floats], Floats], *, keep: bool
+) -> tuple[_Sums, float]:
+    """One scale for all classes, and the float value of one integer unit.
+
+    :param keep: a power of two where that makes integers of everything
+    """
     peak = float(sums.largest.max())
-    scale = (2 ** (bits - 1) - 1) / peak if peak > 0 else 1.0
+    limit = 2 ** (bits - 1) - 1
+    scale = limit / peak if peak > 0 else 1.0
+    if keep and peak > 0:
+        power = max(int(exact_exponent(values).max()) for values in (*sums.linear, sums.bias))
+        if power < 64 and math.ldexp(peak, power) <= limit:
+            scale = math.ldexp(1.0, power)
     weight = np.rint(sums.weight * scale)
     return _Sums(weight, np.rint(sums.bias * scale - mean(weight)), None, None), 1 / scale
 

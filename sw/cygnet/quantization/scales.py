@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cygnet.network import MAX_RESET
 
-__all__ = ["bits_needed", "integers", "largest_reset", "power_of_two"]
+__all__ = ["bits_needed", "exact_exponent", "integers", "largest_reset", "power_of_two"]
 
 
 def integers(
@@ -60,3 +60,17 @@ def bits_needed(largest: float, step: float) -> int | None:
     """The narrowest weight, up to 8 bits, with which K = 1 is possible; None if there is none."""
     value = float(np.rint(largest / step))
     return next((bits for bits in range(2, 9) if value <= 2 ** (bits - 1) - 1), None)
+
+
+def exact_exponent(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The least n for which all of a row's values times 2**n are integers.
+
+    :param values: float64[channels, ...], finite
+    :returns: int64[channels]; -1100 for a row of zeros
+    """
+    rows = values.reshape(len(values), -1)
+    fraction, exponent = np.frexp(rows)
+    digits = np.ldexp(fraction, 53).astype(np.int64)
+    lowest = np.frexp((digits & -digits).astype(np.float64))[1] - 1
+    needed = np.where(digits == 0, -1100, 53 - exponent - lowest)
+    return np.asarray(needed.max(axis=1), dtype=np.int64)
