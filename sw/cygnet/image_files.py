@@ -16,7 +16,7 @@ from cygnet.hardware import HardwareConfig
 from cygnet.images import Memory, memories
 from cygnet.network import Network
 
-__all__ = ["MANIFEST", "write_images"]
+__all__ = ["MANIFEST", "hexadecimal", "write_images"]
 
 MANIFEST = "manifest.json"
 
@@ -38,7 +38,7 @@ def write_images(
     folder = Path(folder)
     described = []
     for memory in memories(network, hardware):
-        text = _hexadecimal(memory.words, memory.width)
+        text = hexadecimal(memory.words, memory.width)
         write_text(folder / f"{memory.name}.mem", text)
         described.append(_describe(memory, text))
     manifest = {
@@ -53,7 +53,8 @@ def write_images(
     return manifest
 
 
-def _hexadecimal(words: Sequence[int], width: int) -> str:
+def hexadecimal(words: Sequence[int], width: int) -> str:
+    """The text of a ``.mem`` file."""
     digits = -(-width // 4)
     return "".join(f"{word:0{digits}x}\n" for word in words)
 
