@@ -32,6 +32,8 @@ COMMANDS = {
     "sim": "Run the Verilog on a data set and compare every value and cycle.",
     "doctor": "Whether the tools are there, and how to mend what is missing.",
     "report": "A page about everything in a build folder.",
+    "build": "A bitstream for a board.",
+    "run": "Images through a board, and its answers.",
     "synth": "Area and speed of Verilog on a device, by Yosys and nextpnr.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:
