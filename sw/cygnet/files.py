@@ -3,22 +3,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 from cygnet.errors import CygnetError
 
-__all__ = ["read_bytes", "write_bytes", "write_text"]
+__all__ = ["fault", "read_bytes", "write_bytes", "write_text"]
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` beside ``path`` and rename it there; makes the folder.
 
+    What is no regular file, such as /dev/null or a pipe, is written to and stays what it is.
+
     :raises CygnetError: the folder cannot be written, or the disk is full
     """
     path = Path(path)
     try:
+        if _special(path):
+            path.write_bytes(data)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
@@ -42,6 +51,26 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def _special(path: Path) -> bool:
+    """Something that renaming a file onto would destroy: a device, a pipe, a socket."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def fault(error: OSError) -> CygnetError:
+    """One sentence for a file operation that failed outside of this module, in a scratch folder."""
+    where = error.filename or "a file"
+    advice = (
+        "make room, or set TMPDIR and CYGNET_CACHE to folders that have it"
+        if error.errno in _NO_ROOM
+        else "mend it, or set TMPDIR and CYGNET_CACHE to folders of your own"
+    )
+    return CygnetError(f"{where}: {error.strerror or error}; {advice}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -8,6 +8,7 @@ the main program, and the run-time library, which is compiled once for all model
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from cygnet.cosim import tools
 from cygnet.errors import CygnetError
+from cygnet.files import fault
 
 __all__ = ["Recipe", "compile_model", "default_cache"]
 
@@ -154,6 +156,7 @@ def _verilate(
         ]
     )
     if done.returncode != 0:
+        _room(done.stdout)
         raise RuntimeError(f"{top} does not compile under {verilator}:\n{_tail(done.stdout)}")
 
 
@@ -233,7 +236,15 @@ def _call(command: Sequence[str | Path]) -> None:
         check=False,
     )
     if done.returncode != 0:
+        _room(done.stdout)
         raise RuntimeError(f"{command[0]} failed:\n{_tail(done.stdout)}")
+
+
+def _room(said: str) -> None:
+    """A full disk is the user's to mend, and not the fault of what is compiled."""
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        if os.strerror(number) in said:
+            raise fault(OSError(number, os.strerror(number), str(default_cache())))
 
 
 def _ports(header: str) -> str:

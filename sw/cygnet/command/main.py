@@ -15,6 +15,7 @@ from cygnet import __version__
 from cygnet.command.family import SPEECH, member
 from cygnet.command.invocation import remember
 from cygnet.errors import CygnetError, MismatchError
+from cygnet.files import fault
 
 __all__ = ["app", "main"]
 
@@ -117,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _leave(1, str(error))
     except CygnetError as error:
         _leave(2, str(error))
+    except OSError as error:
+        _leave(2, str(fault(error)))
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         _leave(1, f"a fault in Cygnet: {text} (set {_TRACEBACK}=1 to see where, and report it)")
