@@ -11,33 +11,48 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cygnet.files import write_text
+from cygnet.files import write_bytes, write_text
 from cygnet.hardware import HardwareConfig
 from cygnet.images import Memory, memories
+from cygnet.load_image import LoadLayout, load_words
 from cygnet.network import Network
+from cygnet.refit import refit
 
-__all__ = ["MANIFEST", "hexadecimal", "write_images"]
+__all__ = ["LOAD", "MANIFEST", "hexadecimal", "write_images"]
 
+LOAD = "load.bin"
 MANIFEST = "manifest.json"
 
 
 def write_images(
-    network: Network, hardware: HardwareConfig, folder: str | os.PathLike[str]
+    network: Network,
+    hardware: HardwareConfig,
+    folder: str | os.PathLike[str],
+    *,
+    design: Network | None = None,
 ) -> dict[str, Any]:
-    """Write ``<memory>.mem`` for every memory, and :data:`MANIFEST`, into a folder.
+    """Write ``<memory>.mem`` for every memory, and :data:`MANIFEST`, into a folder; for hardware
+    that is loadable also :data:`LOAD`, everything as one load (:mod:`cygnet.load_image`), in words
+    of 32 bits, low byte first.
 
     A ``.mem`` file has one line a word, address 0 first: the word in hexadecimal, with as many
     digits as its width needs. The manifest names the network (by its SHA-256) and the hardware that
     the images are for, and of each memory the file, its SHA-256, width and depth, the meaning of
-    an address and the fields of a word.
+    an address and the fields of a word; of the load its layout, length and checksum.
 
+    :param design: the network that a loadable design was generated for, if it is not this one
     :returns: the manifest
     :raises ValueError: the configuration does not go with the network
-    :raises CygnetError: the gateware does not build one of the layers, or a file cannot be written
+    :raises CygnetError: the gateware does not build one of the layers, a file cannot be written, or
+        the network does not fit the design
     """
     folder = Path(folder)
     described = []
-    for memory in memories(network, hardware):
+    contents = memories(design or network, hardware)
+    layout = LoadLayout.of(design or network, hardware, contents)
+    if design is not None:
+        contents = refit(design, network, hardware)
+    for memory in contents:
         text = hexadecimal(memory.words, memory.width)
         write_text(folder / f"{memory.name}.mem", text)
         described.append(_describe(memory, text))
@@ -48,6 +63,18 @@ def write_images(
         "hardware": asdict(hardware),
         "memories": described,
     }
+    if hardware.loadable:
+        words = load_words(layout, contents)
+        data = words.astype("<u4").tobytes()
+        write_bytes(folder / LOAD, data)
+        manifest["load"] = {
+            "file": LOAD,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "words": len(words),
+            "layout": f"{layout.checksum:08x}",
+            "checksum": f"{int(words[-1]):08x}",
+            "design": {"name": (design or network).name, "sha256": (design or network).digest},
+        }
     # Last, so that a manifest never speaks of images that are not there yet.
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return manifest

@@ -71,14 +71,18 @@ def pack(values: NDArray[np.integer], bits: int) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def memories(network: Network, hardware: HardwareConfig) -> list[Memory]:
+def memories(
+    network: Network, hardware: HardwareConfig, plans: Sequence[LayerPlan] | None = None
+) -> list[Memory]:
     """The contents of every memory that an image fills, in the order of the layers.
 
+    :param plans: where the network's parameters go into another's design
+        (:func:`cygnet.refit.refit`)
     :raises ValueError: the configuration does not go with the network
     :raises CygnetError: the gateware does not build one of the layers
     """
     contents = []
-    for plan in plan_layers(network, hardware):
+    for plan in plan_layers(network, hardware) if plans is None else plans:
         contents += [_weights(plan, network), _biases(plan)]
         if plan.skip is not None:
             contents.append(_skips(plan))

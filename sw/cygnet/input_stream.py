@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
 
-__all__ = ["beats", "from_stream", "row_beats", "to_stream"]
+__all__ = ["beats", "frame_bytes", "from_stream", "row_beats", "to_stream"]
 
 
 def row_beats(network: Network, hardware: HardwareConfig) -> int:
@@ -29,6 +29,13 @@ def row_beats(network: Network, hardware: HardwareConfig) -> int:
 def beats(network: Network, hardware: HardwareConfig) -> int:
     """Beats of a frame."""
     return hardware.beats(network.input.shape) * row_beats(network, hardware)
+
+
+def frame_bytes(network: Network, hardware: HardwareConfig) -> int:
+    """Bytes of a frame, those that fill up its last beat not counted for ``pixels``."""
+    if network.input.kind == "pixels":
+        return math.prod(network.input.shape)
+    return beats(network, hardware) * hardware.beat
 
 
 def to_stream(

@@ -30,7 +30,7 @@ from cygnet.network import (
     Shape,
     signed_width,
 )
-from cygnet.neuron_core import NeuronCoreConfig, rows_of
+from cygnet.neuron_core import LOAD_ROOM, NeuronCoreConfig, rows_of
 from cygnet.product_plan import Arithmetic, product_latency
 from cygnet.shortcut_room import projection_lines, skip_slots
 
@@ -90,6 +90,8 @@ class LayerPlan:
     :param core: one neuron core; None in the last layer
     :param rows_per_pixel: the parameters differ from pixel to pixel
     :param arithmetic: of the engine's products
+    :param bias_width: bits of one bias, two's complement
+    :param room: bits that sums, biases and currents have for other parameters than the network's
     """
 
     layer: Layer
@@ -112,6 +114,8 @@ class LayerPlan:
     core: NeuronCoreConfig | None
     rows_per_pixel: bool
     arithmetic: Arithmetic
+    bias_width: int
+    room: int = 0
 
     @property
     def name(self) -> str:
@@ -147,11 +151,6 @@ class LayerPlan:
     def biases(self) -> NDArray[np.int64]:
         """int64[outputs]: what is added to a sum (for T steps where it sums over the steps)."""
         return self.layer.bias * self.bias_steps
-
-    @property
-    def bias_width(self) -> int:
-        """Bits of one bias, two's complement."""
-        return signed_width(int(self.biases.min()), int(self.biases.max()))
 
     @property
     def rounds(self) -> int:
@@ -229,11 +228,11 @@ class LayerPlan:
 
     @property
     def accumulator_width(self) -> int:
-        return signed_width(self.accumulator.low, self.accumulator.high)
+        return signed_width(self.accumulator.low, self.accumulator.high) + self.room
 
     @property
     def current_width(self) -> int:
-        return signed_width(self.current.low, self.current.high)
+        return signed_width(self.current.low, self.current.high) + self.room
 
     @property
     def to_sums(self) -> int:
@@ -295,6 +294,9 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
     current = network.current(number)
     if last:
         current = Bounds(min(0, current.low * steps), max(0, current.high * steps))
+    bias_steps = steps if last and not pixels else 1
+    biases = layer.bias * bias_steps
+    room = LOAD_ROOM if hardware.loadable else 0
     shape = network.shape(number)
     core = None
     per_pixel = False
@@ -317,7 +319,7 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         repeats=steps if pixels and not last else 1,
         steps=1 if last else steps,
         scale=steps if pixels and last else 1,
-        bias_steps=steps if last and not pixels else 1,
+        bias_steps=bias_steps,
         weight_bits=max(
             part.bits
             for part in (layer.synapses, layer.shortcut)
@@ -328,6 +330,8 @@ def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
         core=core,
         rows_per_pixel=per_pixel,
         arithmetic=choice.arithmetic,
+        bias_width=signed_width(int(biases.min()), int(biases.max())) + room,
+        room=room,
     )
 
 

@@ -72,7 +72,8 @@ class LoadLayout:
         """
         sizes = tuple(LoadMemory(item.name, item.width, item.depth) for item in memories)
         described = {
-            "input": [network.input.shape, network.input.padding],
+            "input": [network.input.kind, network.input.shape, network.input.padding],
+            "bounds": [network.input.bounds.low, network.input.bounds.high],
             "beat": hardware.beat,
             "layers": [_structure(plan) for plan in plan_layers(network, hardware)],
             "memories": [asdict(size) for size in sizes],

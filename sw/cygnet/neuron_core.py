@@ -24,6 +24,9 @@ from cygnet.network import MAX_TAU, MAX_WIDTH, Network, Neurons, Shape, signed_w
 
 __all__ = ["NeuronCoreConfig", "RowField", "Schedule"]
 
+LOAD_ROOM = 1
+"""Bits that a loadable design has beyond those that its network needs, so that others fit: in sums,
+biases, currents, thresholds and membranes."""
 MAX_DEPTH = 4096
 MAX_CHANNELS = 2**20
 
@@ -210,7 +213,8 @@ class NeuronCoreConfig:
 
     @classmethod
     def for_layer(cls, network: Network, number: int, hardware: HardwareConfig) -> NeuronCoreConfig:
-        """The core of one layer: widths from the network's bounds, a slot for each lane.
+        """The core of one layer: widths from the network's bounds, a slot for each lane. Where
+        parameters are loaded, no threshold is a constant, and widths have :data:`LOAD_ROOM`.
 
         :raises ValueError: the layer has no neurons
         """
@@ -222,11 +226,19 @@ class NeuronCoreConfig:
         current, potential = network.current(number), network.potential(number)
         levels = [neurons.per_neuron(name, shape) for name in ("reset", "fire", "initial")]
         reset, fire, initial = levels
-        constant = all(int(level.min()) == int(level.max()) for level in levels)
+        constant = not hardware.loadable and all(
+            int(level.min()) == int(level.max()) for level in levels
+        )
         equal = bool((fire == reset).all())
         power = constant and equal and not bool((reset & (reset - 1)).any())
-        largest = max(int(reset.max()), int(fire.max()))
-        membrane = neurons.membrane_width or signed_width(potential.low, potential.high)
+        room = LOAD_ROOM if hardware.loadable else 0
+        threshold_width = max(int(reset.max()), int(fire.max())).bit_length() + room
+        if neurons.membrane_width is None:
+            membrane = signed_width(potential.low, potential.high) + room
+        else:
+            # Where it saturates is part of what is computed.
+            membrane = neurons.membrane_width
+            threshold_width = min(threshold_width, max(1, membrane - 1))
         if (initial == reset >> 1).all():
             initial_level: Literal["half", "zero", "memory"] = "half"
         else:
@@ -234,9 +246,9 @@ class NeuronCoreConfig:
         core = cls(
             kind=neurons.kind,
             tau=neurons.tau,
-            membrane_width=max(membrane, largest.bit_length() + 1),
-            current_width=signed_width(current.low, current.high),
-            threshold_width=largest.bit_length(),
+            membrane_width=max(membrane, threshold_width + 1),
+            current_width=signed_width(current.low, current.high) + room,
+            threshold_width=threshold_width,
             depth=MAX_DEPTH,
             channels=rows_of(neurons, shape),
             threshold="pow2" if power else "constant" if constant else "memory",

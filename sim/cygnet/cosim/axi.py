@@ -15,6 +15,7 @@ from cygnet.image_files import write_images
 from cygnet.images import memories
 from cygnet.layer_plan import plan_layers
 from cygnet.load_image import LoadLayout, load_words
+from cygnet.refit import refit
 from cygnet.registers import IDENTIFIER, registers_of
 
 __all__ = ["BUFFERED", "LOADING", "SCENARIOS", "run_axi"]
@@ -65,7 +66,8 @@ def run_axi(
     first = predictions[0]
     network, hardware = first.network, first.hardware
     folder = new_folder(folder)
-    contents = [memories(each.network, each.hardware) for each in predictions]
+    contents = [memories(network, hardware)]
+    contents += [refit(network, each.network, hardware) for each in predictions[1:]]
     layout = LoadLayout.of(network, hardware, contents[0])
     last = plan_layers(network, hardware)[-1]
     clocks = first.timing(0, len(first.frames), back_to_back=True)

@@ -33,6 +33,7 @@ __all__ = [
     "Data",
     "Lanes",
     "Limit",
+    "Loadable",
     "NeuronCore",
     "Split",
     "accuracy",
@@ -87,6 +88,12 @@ Arithmetic = Annotated[
 ]
 Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
+]
+Loadable = Annotated[
+    bool,
+    typer.Option(
+        "--loadable", help="Weights and thresholds come at run time, not from images (AXI only)."
+    ),
 ]
 NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
 Block = Annotated[

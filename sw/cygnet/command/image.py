@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,13 @@ from cygnet.command.common import (
     Block,
     Cores,
     Lanes,
+    Loadable,
     NeuronCore,
     hardware,
     print_json,
     show,
 )
+from cygnet.errors import CygnetError
 from cygnet.hardware import BLOCK
 from cygnet.image_files import MANIFEST, write_images
 from cygnet.network_file import load
@@ -37,12 +40,21 @@ def image(
     cores: Cores = "1",
     arithmetic: Arithmetic = "lut",
     block: Block = str(BLOCK),
+    loadable: Loadable = False,
+    onto: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NETWORK",
+            help="With --loadable: the .cyg file that the Verilog was generated from, if it is "
+            "another.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
 
     Give the same hardware options as to `cygnet verilog`. New weights of the same network need new
-    images only, no new Verilog.
+    images only, no new Verilog. With --loadable, load.bin is what the accelerator is loaded with.
 
     Example: cygnet image mnist.cyg --steps 1 --lanes 16 -o build/mnist
     """
@@ -57,7 +69,17 @@ def image(
         arithmetic=arithmetic,
         block=block,
     )
-    manifest = write_images(loaded, config, out)
+    config = replace(config, loadable=loadable)
+    if onto is not None and not loadable:
+        raise CygnetError("--onto: only a loadable design takes another network; give --loadable")
+    design = None
+    if onto is not None:
+        design = load(onto)
+        try:
+            config.check(design)
+        except ValueError as error:
+            raise CygnetError(f"{onto}: {error}; give the options of the design") from None
+    manifest = write_images(loaded, config, out, design=design)
     if as_json:
         print_json(manifest)
         return

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from cygnet.command.common import (
     Block,
     Cores,
     Lanes,
+    Loadable,
     NeuronCore,
     hardware,
     one_of,
@@ -48,6 +49,7 @@ def verilog(
         bool,
         typer.Option("--buffered", help="With --bus axi: frames may pass through registers."),
     ] = False,
+    loadable: Loadable = False,
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,8 +63,9 @@ def verilog(
 
     ports: Literal["stream", "axi"] = "axi" if bus == "axi" else "stream"
     one_of(bus, "--bus", ("stream", "axi"))
-    if buffered and ports != "axi":
-        raise CygnetError("--buffered: registers come with --bus axi; give both")
+    for option, given in (("--buffered", buffered), ("--loadable", loadable)):
+        if given and ports != "axi":
+            raise CygnetError(f"{option}: registers come with --bus axi; give both")
     loaded = load(network)
     config = hardware(
         loaded,
@@ -74,6 +77,7 @@ def verilog(
         arithmetic=arithmetic,
         block=block,
     )
+    config = replace(config, loadable=loadable)
     text = generate(loaded, config, bus=ports, buffered=buffered)
     top = top_name(loaded, ports)
     path = out / f"{top}.v"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def test_ports_registers_and_no_warning(call: Call, cyg: Path, tmp_path: Path) -
     [
         (("--bus", "pci"), "--bus: 'pci' must be stream or axi"),
         (("--buffered",), "--buffered: registers come with --bus axi; give both"),
+        (("--loadable",), "--loadable: registers come with --bus axi; give both"),
     ],
 )
 def test_refused(
@@ -41,3 +43,20 @@ def test_refused(
     outcome = call("verilog", cyg, "-o", tmp_path, *options)
     assert (outcome.code, outcome.err) == (2, f"cygnet: {sentence}\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_loadable_reads_no_image(call: Call, cyg: Path, tmp_path: Path) -> None:
+    options = ("--lanes", 4, "--loadable")
+    assert call("verilog", cyg, "-o", tmp_path, "--bus", "axi", "--lint", *options).code == 0
+    text = (tmp_path / "cygnet_tiny_axi.v").read_text()
+    assert "$readmemh" not in text
+    assert "s_axis_load_tdata" in text
+    # Nothing fills the memories of parameters.
+    assert not re.search(r"(weights|biases|parameters)_row = 0", text)
+    found = call("image", cyg, "-o", tmp_path, *options, "--onto", cyg, "--json").json
+    assert len((tmp_path / "load.bin").read_bytes()) == 4 * found["load"]["words"]
+    outcome = call("image", cyg, "-o", tmp_path, "--onto", cyg)
+    assert (outcome.code, outcome.err) == (
+        2,
+        "cygnet: --onto: only a loadable design takes another network; give --loadable\n",
+    )

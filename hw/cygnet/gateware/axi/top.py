@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from amaranth.hdl import (
@@ -31,6 +30,7 @@ from cygnet.gateware.axi.registers import RegisterBlock, axi_lite_ports
 from cygnet.gateware.load import Contents
 from cygnet.hardware import HardwareConfig
 from cygnet.images import memories
+from cygnet.input_stream import frame_bytes
 from cygnet.layer_plan import plan_layers
 from cygnet.load_image import LOAD_WORD, LoadLayout
 from cygnet.network import Network, unsigned_width
@@ -185,7 +185,7 @@ class AxiAccelerator(wiring.Component):
             ("FEATURES", "buffered"): int(self._buffered),
             ("FEATURES", "beat"): hardware.beat,
             ("FEATURES", "logit"): self._logit_width,
-            ("VALUES", "values"): math.prod(network.input.shape),
+            ("VALUES", "values"): frame_bytes(network, hardware),
             ("CLASSES", "classes"): self._classes,
             ("STEPS", "steps"): hardware.steps,
         }
@@ -248,7 +248,7 @@ class AxiAccelerator(wiring.Component):
         through = Signal()
         with m.If(held):
             m.d.sync += through.eq(registers.control_buffered)
-        frames = FrameBuffer(math.prod(self._network.input.shape), self._hardware.beat)
+        frames = FrameBuffer(frame_bytes(self._network, self._hardware), self._hardware.beat)
         answers = AnswerBuffer(self._logit_width, self._classes)
         m.submodules.frames = ResetInserter(held)(frames)
         m.submodules.answers = ResetInserter(held)(answers)
