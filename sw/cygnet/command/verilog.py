@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cygnet import __version__
 from cygnet.command.common import (
     Arithmetic,
     AsJson,
@@ -26,6 +27,8 @@ from cygnet.errors import CygnetError, MismatchError
 from cygnet.files import write_text
 from cygnet.hardware import BLOCK
 from cygnet.network_file import load
+from cygnet.packaging.design import Design
+from cygnet.packaging.files import write_package
 from cygnet.register_export import c_header, python_module
 
 __all__ = ["verilog"]
@@ -50,6 +53,14 @@ def verilog(
         typer.Option("--buffered", help="With --bus axi: frames may pass through registers."),
     ] = False,
     loadable: Loadable = False,
+    package: Annotated[
+        bool,
+        typer.Option(
+            "--package",
+            help="Also a list of files and a FuseSoC core; with --bus axi, IP-XACT and a script "
+            "for Vivado.",
+        ),
+    ] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Run verilator --lint-only -Wall.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +96,11 @@ def verilog(
     if ports == "axi":
         write_text(out / "cygnet_registers.h", c_header())
         write_text(out / "cygnet_registers.py", python_module())
+    if package:
+        design = Design.of(
+            text, top=top, network=loaded.name, digest=loaded.digest, version=__version__
+        )
+        write_package(design, out, loadable=loadable, buffered=buffered)
     if lint:
         from cygnet.cosim.lint import lint as check
 

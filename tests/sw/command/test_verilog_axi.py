@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 def test_ports_registers_and_no_warning(call: Call, cyg: Path, tmp_path: Path) -> None:
     found = call(
         *("verilog", cyg, "-o", tmp_path, "--bus", "axi", "--buffered", "--lanes", 4),
-        *("--lint", "--json"),
+        *("--package", "--lint", "--json"),
     ).json
     assert found["top"] == "cygnet_tiny_axi"
     text = (tmp_path / "cygnet_tiny_axi.v").read_text()
     ports = text[text.index("module cygnet_tiny_axi(") :].split(");")[0]
     for name in ("aclk", "aresetn", "s_axi_awaddr", "s_axis_tlast", "m_axis_tlast", "irq"):
         assert f"{name}" in ports.replace(",", " ").replace("(", " ").split()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(f"cygnet_tiny_axi.{end}" for end in ("v", "f", "core", "tcl")),
+        *("component.xml", "cygnet_registers.h", "cygnet_registers.py"),
+    }
+    assert "<spirit:name>IN_DATA</spirit:name>" in (tmp_path / "component.xml").read_text()
     assert (tmp_path / "cygnet_registers.h").read_text() == c_header()
     assert (tmp_path / "cygnet_registers.py").read_text() == python_module()
 
