@@ -117,8 +117,11 @@ class Walker(wiring.Component):
         request = requests.o.payload
         fetched, to_fetched, to_open = Signal(), Signal(), Signal()
         row = Signal(_request_layout(plan), reset_less=True)
+        open_, issue, single, last = Signal(), Signal(), Signal(), Signal()
+        # The row's last event may not leave yet: a register, as what can be read depends on it.
+        wait = Signal()
         m.d.comb += [
-            requests.o.ready.eq(~fetched | to_open),
+            requests.o.ready.eq(~fetched | ~open_ | (single & ~wait)),
             to_fetched.eq(requests.o.valid & requests.o.ready),
         ]
         for number, read in enumerate(reads):
@@ -132,7 +135,6 @@ class Walker(wiring.Component):
             m.d.sync += fetched.eq(0)
 
         # Row being taken apart, lowest value first.
-        open_, issue, single, last = Signal(), Signal(), Signal(), Signal()
         taken = Signal(_request_layout(plan), reset_less=True)
         base = Signal(taken.base.shape(), reset_less=True)
         cooldown = Signal(unsigned_width(max(plan.drain - 1, 1)))
@@ -141,10 +143,10 @@ class Walker(wiring.Component):
         event = self.o.payload
         opened = OpenRow(m, plan, reads, row.projection, taken.block, to_open)
         m.d.comb += [
-            to_open.eq(fetched & (~open_ | (issue & single))),
+            to_open.eq(fetched & (~open_ | (single & ~wait))),
             single.eq(taken.blank | opened.single),
             last.eq(taken.closes & single),
-            issue.eq(open_ & ~(last & cooling)),
+            issue.eq(open_ & ~(single & wait)),
             self.o.valid.eq(issue),
             event.address.eq(base + opened.position),
             event.first.eq(first),
@@ -160,10 +162,17 @@ class Walker(wiring.Component):
         opened.advance(m, issue)
         with m.If(issue):
             m.d.sync += first.eq(last)
+        cooling_next = Signal()
         with m.If(issue & last):
-            m.d.sync += [cooldown.eq(plan.drain - 1), cooling.eq(plan.drain > 1)]
+            m.d.sync += cooldown.eq(plan.drain - 1)
+            m.d.comb += cooling_next.eq(plan.drain > 1)
         with m.Elif(cooling):
-            m.d.sync += [cooldown.eq(cooldown - 1), cooling.eq(cooldown != 1)]
+            m.d.sync += cooldown.eq(cooldown - 1)
+            m.d.comb += cooling_next.eq(cooldown != 1)
+        m.d.sync += [
+            cooling.eq(cooling_next),
+            wait.eq(cooling_next & Mux(to_open, row.closes, taken.closes)),
+        ]
         for number, read in enumerate(reads):
             done = issue & event.end & taken.final
             m.d.comb += read.release.eq(Mux(done, taken.releases[number], 0))
