@@ -7,10 +7,10 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.link.crc import Crc32
 from cygnet.gateware.link.requests import TICKET
 from cygnet.host.protocol import ANSWER, FAULT, IDENTITY, REJECTED, SYNC, Greeting, answer_length
 
@@ -83,7 +83,7 @@ class Answers(wiring.Component):
         done = Signal()
         place = Signal(range(memory.depth), init=logits_at)
         cycles = Signal(32)
-        m.d.sync += cycles.eq(Mux(self.begins, 1, cycles + 1))
+        m.d.sync += cycles.eq(Mux(self.begins, 0, cycles + 1))
         m.d.comb += [self.busy.eq(1), write.addr.eq(place)]
         with m.FSM(name="gather"):
             with m.State("LOGITS"):
@@ -100,7 +100,7 @@ class Answers(wiring.Component):
                         m.d.sync += [place.eq(cycles_at), self.label.eq(self.i.payload.label)]
                         m.next = "CYCLES"
             with m.State("CYCLES"):
-                m.d.comb += [write.en.eq(1), write.data.eq(cycles - 1)]
+                m.d.comb += [write.en.eq(1), write.data.eq(cycles)]
                 m.d.sync += place.eq(label_at)
                 m.next = "LABEL"
             with m.State("LABEL"):
@@ -113,7 +113,7 @@ class Answers(wiring.Component):
         return m
 
     def _answer(self, m: Module, read: Any, whole: Signal, done: Signal, cycles_at: int) -> None:
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8).create()
+        m.submodules.crc = crc = Crc32()
         ticket = self.tickets.payload
         lengths = {IDENTITY: 4 * cycles_at, ANSWER: answer_length(self._greeting.identity.classes)}
         kind = Signal(8)
@@ -153,7 +153,7 @@ class Answers(wiring.Component):
                     m.next = "HEADER"
             with m.State("HEADER"):
                 m.d.comb += [
-                    self.o.valid.eq(1),
+                    self.o.valid.eq(~crc.busy),
                     self.o.payload.eq(header.word_select(at[:2], 8)),
                     crc.valid.eq(moves),
                 ]
@@ -169,7 +169,7 @@ class Answers(wiring.Component):
                 m.next = "BODY"
             with m.State("BODY"):
                 m.d.comb += [
-                    self.o.valid.eq(1),
+                    self.o.valid.eq(~crc.busy),
                     self.o.payload.eq(read.data.word_select(at[:2], 8)),
                     crc.valid.eq(moves),
                 ]
@@ -182,7 +182,7 @@ class Answers(wiring.Component):
                         m.next = "FETCH"
             with m.State("CHECK"):
                 m.d.comb += [
-                    self.o.valid.eq(1),
+                    self.o.valid.eq(~crc.busy),
                     self.o.payload.eq(crc.crc.word_select(at[:2], 8)),
                 ]
                 with m.If(moves):

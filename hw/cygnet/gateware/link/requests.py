@@ -7,11 +7,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from cygnet.gateware.link.crc import Crc32
 from cygnet.host.protocol import CLASSIFY, IDENTIFY, SYNC
 
 __all__ = ["TICKET", "Requests", "beat_layout"]
@@ -47,6 +47,7 @@ class Requests(wiring.Component):
     Members
     -------
     i : ``In(stream.Signature(8, always_ready=True))``
+        At least 12 clocks apart.
     broken : ``In(1)``
         A byte was lost here: the frame is given up.
     tickets : ``Out(stream.Signature(TICKET))``
@@ -86,7 +87,7 @@ class Requests(wiring.Component):
             shape=8 * self._beat, depth=self._slots << address, init=[]
         )
         m.submodules.queue = queue = SyncFIFOBuffered(width=TICKET.size, depth=2 * self._slots)
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8).create()
+        m.submodules.crc = crc = Crc32()
         ticket = Signal(TICKET)
         full = Signal()  # when the image began
         taken = Signal()
@@ -192,14 +193,15 @@ class Requests(wiring.Component):
                     m.d.sync += rejected.eq(1)
                     m.next = "VERDICT"
             with m.State("VERDICT"):
-                right = crc.match_detected & ~rejected & ~(ticket.classify & full)
-                m.d.comb += queue.w_en.eq(1)
-                with m.If(~right):
-                    m.d.comb += queue.w_data.eq(Cat(Const(0, 2), ticket.sequence))
-                with m.Elif(ticket.classify & queue.w_rdy):
-                    m.d.comb += taken.eq(1)
-                    m.d.sync += slot.eq(slot + 1)
-                m.next = "HUNT"
+                right = crc.match & ~rejected & ~(ticket.classify & full)
+                with m.If(~crc.busy):
+                    m.d.comb += queue.w_en.eq(1)
+                    with m.If(~right):
+                        m.d.comb += queue.w_data.eq(Cat(Const(0, 2), ticket.sequence))
+                    with m.Elif(ticket.classify & queue.w_rdy):
+                        m.d.comb += taken.eq(1)
+                        m.d.sync += slot.eq(slot + 1)
+                    m.next = "HUNT"
 
     def _send(self, m: Module, read: Any, waiting: Signal, sent: Signal) -> None:
         beats = -(-self._values // self._beat)
