@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from cygnet.network import Bounds, SumPool
+from cygnet.network import INPUT, Bounds, SumPool
 from cygnet.product_plan import product_latency
 
 __all__ = ["BufferPlan", "SkipPlan", "WindowColumn", "WindowRow"]
@@ -124,10 +124,12 @@ class BufferPlan:
 
     @property
     def lines(self) -> int:
-        """Lines of the buffer: what a row of windows reads, and what comes in meanwhile."""
+        """Lines of the buffer: what a row of windows reads, and what comes in meanwhile; where few
+        rows of windows make a frame, the start of the next frame too."""
         read = max(row.count for row in self.window_rows)
         meanwhile = max(min(self.stride[0], self.height), self.window_rows[0].advance)
-        return max(read + meanwhile, self.least_lines)
+        short = self.source != INPUT and len(self.window_rows) <= 4 * read
+        return max(read + meanwhile + (read - 1 if short else 0), self.least_lines)
 
     @property
     def line_rows(self) -> int:

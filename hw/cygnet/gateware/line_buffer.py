@@ -156,7 +156,8 @@ class LineBuffer(wiring.Component):
             self.i.ready.eq(held != buffer.lines),
             transfer.eq(self.i.valid & self.i.ready),
             occupied.eq(Cat(*values).any()),
-            pointer_next.eq(pointer + occupied),
+            # Chosen, not added: whether a row is occupied is known late.
+            pointer_next.eq(Mux(occupied, pointer + 1, pointer)),
             last_word.eq(word == buffer.words - 1),
             last_pixel.eq(pixel == buffer.width - 1),
             line_done.eq(transfer & last_word & last_pixel),

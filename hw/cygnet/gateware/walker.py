@@ -9,7 +9,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from cygnet.gateware.bits import lowest, pick
+from cygnet.gateware.bits import at_least, lowest, pick
 from cygnet.gateware.credits import Reader
 from cygnet.gateware.events import event_layout
 from cygnet.gateware.line_buffer import ReadSignature
@@ -47,8 +47,9 @@ def _request_layout(plan: LayerPlan) -> data.StructLayout:
 def _cursor_layout(plan: LayerPlan) -> data.StructLayout:
     """Where a walk is.
 
-    chosen[l]: in line l; rest: lines to come; address: of the row; end: behind the line's part;
-    line_done: the row is its last; offset: rows of weights before the kernel's row.
+    chosen[l]: in line l; rest: lines to come; last_line: there are none; address: of the row; end:
+    behind the line's part; line_done: the row is its last; offset: rows of weights before the
+    kernel's row.
     """
     line = window_layout(plan)["lines"].shape.elem_shape
     lines = window_layout(plan)["covered"].shape
@@ -56,6 +57,7 @@ def _cursor_layout(plan: LayerPlan) -> data.StructLayout:
         {
             "chosen": lines,
             "rest": lines,
+            "last_line": unsigned(1),
             "address": line["start"].shape,
             "end": line["end"].shape,
             "line_done": unsigned(1),
@@ -194,9 +196,8 @@ class Walker(wiring.Component):
         block, final = self._blocks(m, walk_done & advance)
         projection = cursor.chosen[plan.main.lines :].any()
         m.d.comb += [
-            walk_done.eq(empty | (cursor.line_done & ~cursor.rest.any())),
+            walk_done.eq(empty | (cursor.line_done & cursor.last_line)),
             round_done.eq(walk_done & final),
-            tail.eq(round_ == plan.rounds - 1),
             advance.eq(walking & requests.i.ready),
             take.eq(~walking | (advance & round_done & tail)),
             windows.o.ready.eq(take),
@@ -221,6 +222,7 @@ class Walker(wiring.Component):
                 window.eq(windows.o.payload),
                 empty.eq(~windows.o.payload.covered.any()),
                 round_.eq(0),
+                tail.eq(plan.rounds == 1),
                 weights.eq(0),
                 cursor.eq(fresh),
                 restart.eq(fresh),
@@ -236,7 +238,11 @@ class Walker(wiring.Component):
                     cursor.line_done.eq(cursor.address + 2 == cursor.end),
                 ]
             with m.If(round_done):
-                m.d.sync += [round_.eq(round_ + 1), weights.eq(weights + plan.positions)]
+                m.d.sync += [
+                    round_.eq(round_ + 1),
+                    tail.eq(round_ == plan.rounds - 2),
+                    weights.eq(weights + plan.positions),
+                ]
 
     def _enter(self, window: data.View, lines: Value, m: Module, name: str) -> data.View:
         """The first row of the first of some lines."""
@@ -253,6 +259,7 @@ class Walker(wiring.Component):
         m.d.comb += [
             cursor.chosen.eq(lowest(lines)),
             cursor.rest.eq(lines & ~cursor.chosen),
+            cursor.last_line.eq(~at_least(list(lines))[1]),
             cursor.address.eq(pick(cursor.chosen, [part.start for part in parts])),
             cursor.end.eq(pick(cursor.chosen, [part.end for part in parts])),
             cursor.line_done.eq(pick(cursor.chosen, [part.single for part in parts])),

@@ -78,6 +78,7 @@ class Netlist:
     def connect(self, cell: str, port: str, bit: Bit, at: int = 0) -> None:
         """Put another net or a constant on an input pin."""
         bits = self.cells[cell]["connections"].setdefault(port, ["x"])
+        self.cells[cell].setdefault("port_directions", {}).setdefault(port, "input")
         self.readers[bits[at]].discard((cell, port, at))
         bits[at] = bit
         self.readers[bit].add((cell, port, at))
