@@ -121,9 +121,9 @@ class Walker(wiring.Component):
         row = Signal(_request_layout(plan), reset_less=True)
         open_, issue, single, last = Signal(), Signal(), Signal(), Signal()
         # The row's last event may not leave yet: a register, as what can be read depends on it.
-        wait = Signal()
+        hold = Signal()
         m.d.comb += [
-            requests.o.ready.eq(~fetched | ~open_ | (single & ~wait)),
+            requests.o.ready.eq(~fetched | ~open_ | (single & ~hold)),
             to_fetched.eq(requests.o.valid & requests.o.ready),
         ]
         for number, read in enumerate(reads):
@@ -145,10 +145,10 @@ class Walker(wiring.Component):
         event = self.o.payload
         opened = OpenRow(m, plan, reads, row.projection, taken.block, to_open)
         m.d.comb += [
-            to_open.eq(fetched & (~open_ | (single & ~wait))),
+            to_open.eq(fetched & (~open_ | (single & ~hold))),
             single.eq(taken.blank | opened.single),
             last.eq(taken.closes & single),
-            issue.eq(open_ & ~(single & wait)),
+            issue.eq(open_ & ~(single & hold)),
             self.o.valid.eq(issue),
             event.address.eq(base + opened.position),
             event.first.eq(first),
@@ -173,7 +173,7 @@ class Walker(wiring.Component):
             m.d.comb += cooling_next.eq(cooldown != 1)
         m.d.sync += [
             cooling.eq(cooling_next),
-            wait.eq(cooling_next & Mux(to_open, row.closes, taken.closes)),
+            hold.eq(cooling_next & Mux(to_open, row.closes, taken.closes)),
         ]
         for number, read in enumerate(reads):
             done = issue & event.end & taken.final
