@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all test-gates lint prove mutate fuzz bench bench-neuron clean help
+.PHONY: demo test test-all test-gates lint docs prove mutate fuzz bench bench-neuron clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,10 @@ lint: $(READY) ## format, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY) ## the documents as a site, in build/site; a warning is an error
+	$(BIN)/mkdocs build --strict
 
 mutate: $(READY) ## faults in the netlists of the cores and the engine, and how many the checks notice
 	$(BIN)/python benchmarks/mutate.py --out docs/results/data/mutation.json

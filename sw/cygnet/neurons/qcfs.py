@@ -62,7 +62,8 @@ class QCFS(nn.Module):
     :param levels: L, 1..256
     :param threshold: lambda at the start, finite and > 0
 
-    :raises TypeError, ValueError: an argument is none of these
+    :raises TypeError: an argument is none of these
+    :raises ValueError: likewise
     """
 
     def __init__(self, levels: int = 4, threshold: float = 8.0) -> None:
