@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the site adds to the pages: help texts of the commands, pages that the navigation leaves out,
-and plain text for links that lead out of docs/."""
+"""What the site adds to the pages: help texts of the commands, pages that the navigation leaves
+out, and plain text for links that lead out of docs/."""
 
 from __future__ import annotations
 

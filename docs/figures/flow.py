@@ -48,12 +48,15 @@ def main() -> None:
     )
     middle = corner(places[2])[0] - GAP / 2
     parts.append(f'<line x1="{middle}" y1="20" x2="{middle}" y2="236" class="border"/>')
-    parts.append(f'<text x="{middle - 12}" y="28" class="big" style="text-anchor:end">measured</text>')
+    parts.append(
+        f'<text x="{middle - 12}" y="28" class="big" style="text-anchor:end">measured</text>'
+    )
     parts.append(
         f'<text x="{middle + 12}" y="28" class="big" style="text-anchor:start">equal, bit for bit</text>'
     )
     style = (
-        "text{font-family:'Segoe UI','DejaVu Sans',Arial,sans-serif;text-anchor:middle;fill:#1d2327}"
+        "text{font-family:'Segoe UI','DejaVu Sans',Arial,sans-serif;text-anchor:middle;"
+        "fill:#1d2327}"
         ".name{font-size:14px;font-weight:600}.small{font-size:12px;fill:#46525a}"
         ".big{font-size:13px;font-weight:600;fill:#17703c}"
         ".edge{stroke:#46525a;stroke-width:1.6;marker-end:url(#tip)}"
