@@ -48,12 +48,12 @@ def main() -> None:
     )
     middle = corner(places[2])[0] - GAP / 2
     parts.append(f'<line x1="{middle}" y1="20" x2="{middle}" y2="236" class="border"/>')
-    parts.append(
-        f'<text x="{middle - 12}" y="28" class="big" style="text-anchor:end">measured</text>'
-    )
-    parts.append(
-        f'<text x="{middle + 12}" y="28" class="big" style="text-anchor:start">equal, bit for bit</text>'
-    )
+    for x, side, word in (
+        (middle - 12, "end", "measured"),
+        (middle + 12, "start", "equal, bit for bit"),
+    ):
+        words = f'class="big" style="text-anchor:{side}">{word}</text>'
+        parts.append(f'<text x="{x}" y="28" {words}')
     style = (
         "text{font-family:'Segoe UI','DejaVu Sans',Arial,sans-serif;text-anchor:middle;"
         "fill:#1d2327}"
