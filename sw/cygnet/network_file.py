@@ -35,7 +35,18 @@ from cygnet.network import (
     SumPool,
 )
 
-__all__ = ["FORMAT_VERSION", "contents", "decode", "digest", "encode", "load", "save"]
+__all__ = [
+    "FORMAT_VERSION",
+    "contents",
+    "decode",
+    "describe",
+    "digest",
+    "encode",
+    "load",
+    "parse_description",
+    "rebuild",
+    "save",
+]
 
 FORMAT_VERSION = 1
 _KEY = "cygnet"
@@ -69,9 +80,15 @@ def digest(network: Network) -> str:
 
 def encode(network: Network) -> bytes:
     """The bytes of the network's file."""
+    description, tensors = describe(network)
+    return safetensors.numpy.save(tensors, metadata={_KEY: description})
+
+
+def describe(network: Network) -> tuple[str, dict[str, NDArray]]:
+    """The description of the network's file, canonical JSON, and its tensors by name."""
     header, tensors = contents(network)
     header["sha256"] = _digest(header, tensors)
-    return safetensors.numpy.save(tensors, metadata={_KEY: _canonical(header)})
+    return _canonical(header), tensors
 
 
 def decode(data: bytes, name: str = "network") -> Network:
@@ -80,20 +97,31 @@ def decode(data: bytes, name: str = "network") -> Network:
     :raises FileFormatError: see :func:`load`
     """
     header, tensors = _open(data, name)
+    network = rebuild(header, tensors, name)
+    if encode(network) != data:
+        raise FileFormatError(f"{name}: is not in the canonical form that this format prescribes")
+    return network
+
+
+def rebuild(header: dict[str, Any], tensors: dict[str, NDArray], name: str) -> Network:
+    """The network of a description and its tensors.
+
+    :param header: the description, without JSON around it
+    :param name: what errors call the source
+    :raises FileFormatError: they do not belong together, or are no valid network
+    """
+    header = dict(header)
     stated = header.pop("sha256", None)
     if stated != _digest(header, tensors):
         raise FileFormatError(
             f"{name}: its SHA-256 does not match its content; the file is damaged"
         )
     try:
-        network = _build(header, tensors)
+        return _build(header, tensors)
     except (KeyError, IndexError, AttributeError) as error:
         raise FileFormatError(f"{name}: its description lacks or misplaces {error}") from None
     except (TypeError, ValueError) as error:
         raise FileFormatError(f"{name}: {error}") from None
-    if encode(network) != data:
-        raise FileFormatError(f"{name}: is not in the canonical form that this format prescribes")
-    return network
 
 
 def _canonical(header: dict[str, Any]) -> str:
@@ -203,8 +231,23 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
         raise FileFormatError(
             f"{name}: its metadata must be the one key 'cygnet'; it is no .cyg file"
         )
+    header = parse_description(metadata[_KEY], name)
     try:
-        header = json.loads(metadata[_KEY], parse_constant=_refuse_constant, parse_float=_finite)
+        tensors = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError):
+        raise FileFormatError(
+            f"{name}: its tensors cannot be read; the file is cut short or damaged"
+        ) from None
+    return header, tensors
+
+
+def parse_description(text: Any, name: str) -> dict[str, Any]:
+    """The description out of its JSON, once its format and version are right.
+
+    :raises FileFormatError: they are not
+    """
+    try:
+        header = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (TypeError, json.JSONDecodeError, RecursionError):
         raise FileFormatError(f"{name}: its description is not valid JSON") from None
     except ValueError as error:
@@ -216,13 +259,7 @@ def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
             f"{name}: has format version {header.get('version')!r}; "
             f"this Cygnet reads version {FORMAT_VERSION}"
         )
-    try:
-        tensors = safetensors.numpy.load(data)
-    except (safetensors.SafetensorError, ValueError, KeyError):
-        raise FileFormatError(
-            f"{name}: its tensors cannot be read; the file is cut short or damaged"
-        ) from None
-    return header, tensors
+    return header
 
 
 def _refuse_constant(text: str) -> float:

@@ -30,6 +30,7 @@ from cygnet.command.setup import (
     Model,
     Std,
     Weights,
+    counted_input,
     images,
     trained_input,
 )
@@ -66,6 +67,22 @@ def convert(
     mean: Mean = None,
     std: Std = None,
     layout: Layout = "nhwc",
+    input_kind: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            help="pixels, the same at every time-step, or counts, new at each; pixels where left "
+            "out, counts of a NIR graph.",
+            show_default=False,
+        ),
+    ] = None,
+    input_bounds: Annotated[
+        str, typer.Option(help="The least and the most of an input of counts.")
+    ] = "0,1",
+    reset: Annotated[
+        str | None,
+        typer.Option(help="subtract: of a NIR graph that does not say so.", show_default=False),
+    ] = None,
     neuron: Annotated[str, typer.Option(help="gn, if or snm.")] = "gn",
     tau: Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")] = 4,
     steps: Annotated[int, typer.Option(help="The most time-steps that the file is made for.")] = 8,
@@ -97,8 +114,9 @@ def convert(
     """Convert a trained network and write the integer spiking network as one .cyg file.
 
     MODEL is a factory with its weights, an ONNX file or one of torch.export; the three give the
-    same file. Prints the accuracy of the torch network, of the spiking network in floats and of
-    the integer one for each number of time-steps, and warns where more steps lose accuracy.
+    same file. Networks that spike already (NIR, SpikingJelly, snnTorch) keep their neurons. Prints
+    the accuracy of the torch network, of the spiking network in floats and of the integer one for
+    each number of time-steps, and warns where more steps lose accuracy.
 
     Example: cygnet convert mlp -w mlp.safetensors --data mnist.npz --tau 4 --steps 4 -o mnist.cyg
     """
@@ -119,16 +137,31 @@ def convert(
         raise CygnetError(f"--potentials: {potentials} must be in 0..4096")
     if not 0 <= finetune <= 1000:
         raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
+    if input_kind is not None:
+        one_of(input_kind, "--input", ("pixels", "counts"))
+    if reset is not None:
+        one_of(reset, "--reset", ("subtract",))
     plain, named = _widths(bits)
 
     from cygnet.conversion import calibrate_potentials, to_spiking
+    from cygnet.neurons import Imported
     from cygnet.quantization import Finetuning, quantize
     from cygnet.quantization import finetune as tune
     from cygnet.training import logits
 
-    source = read_source(model, weights)
+    source = read_source(model, weights, reset=reset)
+    if source.network is not None:
+        save(source.network, out)
+        _report(source.network, out, as_json)
+        return
+    assert source.model is not None
     train, test = images(data, split, layout) if data else (None, None)
-    spec = trained_input(train, source, input_scale, mean, std, layout)
+    if (input_kind or source.usual) == "counts":
+        if test is not None:
+            raise CygnetError("--data: holds pixels, and the input is counts; give --input pixels")
+        spec = counted_input(source, input_bounds, layout)
+    else:
+        spec = trained_input(train, source, input_scale, mean, std, layout)
     if train is None and (finetune or potentials):
         raise CygnetError("--finetune and --potentials need train images; give --data")
     say("converting", quiet=as_json)
@@ -159,13 +192,13 @@ def convert(
     integers = quantize(spiking, steps=steps, name=_name(name, out), bits=widths, threshold=form)
     save(integers, out)
     if test is None:
-        if as_json:
-            print_json({"out": str(out), "network": integers.digest})
-        else:
-            show(out.name, ["layer", "neurons", "bits"], _layers(integers))
+        _report(integers, out, as_json)
         return
-    with bar("torch network", quiet=as_json) as progress:
-        ann = logits(source.model, test, spec, progress=progress).argmax(dim=1).numpy()
+    if any(isinstance(neurons, Imported) for neurons in spiking.neurons):
+        ann = float_labels(spiking, test.x, steps)[-1]  # a spiking network is its own yardstick
+    else:
+        with bar("torch network", quiet=as_json) as progress:
+            ann = logits(source.model, test, spec, progress=progress).argmax(dim=1).numpy()
     found = _accuracies(integers, spiking, test, ann, steps, as_json)
     warnings = falls([row["golden"] for row in found["steps"].values()])
     if as_json:
@@ -181,6 +214,13 @@ def convert(
     )
     for warning in warnings:
         say(f"warning: {warning}")
+
+
+def _report(network: Network, out: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"out": str(out), "network": network.digest})
+    else:
+        show(out.name, ["layer", "neurons", "bits"], _layers(network))
 
 
 def _layers(network: Network) -> list[list[object]]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "eval": "Accuracy of a .cyg file for each number of time-steps.",
     "explain": "What a .cyg file holds, layer by layer.",
     "diff": "In what two .cyg files differ.",
+    "export": "A .cyg file for other programs: NIR, safetensors, .npz.",
     "image": "Memory images of an accelerator, and their manifest.",
     "verilog": "Verilog of an accelerator.",
     "sim": "Run the Verilog on a data set and compare every value and cycle.",

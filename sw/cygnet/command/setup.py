@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 import typer
 from torch import nn
 
-from cygnet.command.common import one_of
+from cygnet.command.common import one_of, whole_numbers
 from cygnet.data import Dataset, input_spec, load, numbers
 from cygnet.errors import CygnetError
 from cygnet.interop.sources import Source, read_source
-from cygnet.network import InputSpec
+from cygnet.network import Bounds, InputSpec
 
 __all__ = [
     "InputScale",
@@ -25,6 +25,7 @@ __all__ = [
     "Std",
     "TrainedData",
     "Weights",
+    "counted_input",
     "images",
     "prepare",
     "trained_input",
@@ -34,7 +35,7 @@ Model = Annotated[
     str,
     typer.Argument(
         help="module:factory or module:factory(name=value, ...), of the zoo without a module; or "
-        "a file that holds a whole network: .onnx, .pt2 (torch.export)."
+        "a file that holds a whole network: .onnx, .pt2 (torch.export), .nir."
     ),
 ]
 Weights = Annotated[
@@ -90,6 +91,8 @@ def prepare(
     :raises CygnetError: something of it is not there or does not fit
     """
     source = read_source(model, weights)
+    if source.model is None:
+        raise CygnetError(f"{model}: is an integer network already; convert it to a .cyg file")
     train, test = images(data, split, layout)
     spec = trained_input(train, source, input_scale, mean, std, layout)
     return Setup(source.model, spec, train, test)
@@ -132,6 +135,18 @@ def trained_input(
         mean=trained.get("mean", ()) if mean is None else numbers(mean, "--mean"),
         std=trained.get("std", ()) if std is None else numbers(std, "--std"),
         layout=_layout(layout),
+    )
+
+
+def counted_input(source: Source, bounds: str, layout: str) -> InputSpec:
+    """An input of counts, of the shape that the file states."""
+    if source.shape is None:
+        raise CygnetError("--input: the network does not state the shape of its input")
+    limits = whole_numbers(bounds, "--input-bounds")
+    if len(limits) != 2 or not limits[0] <= 0 <= limits[1] or max(map(abs, limits)) >= 2**15:
+        raise CygnetError(f"--input-bounds: {bounds!r} must be two of 16 bits with 0 between")
+    return InputSpec(
+        "counts", source.shape, bounds=Bounds(limits[0], limits[1]), layout=_layout(layout)
     )
 
 

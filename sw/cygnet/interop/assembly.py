@@ -8,6 +8,7 @@ goes the same way.
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ class Assembly:
         """
         target = re.sub(r"\W+", "_", name).strip("_") or "node"
         free, number = target, 1
-        while hasattr(self._root, free):
+        while hasattr(self._root, free) or keyword.iskeyword(free):
             number += 1
             free = f"{target}_{number}"
         self._root.add_module(free, module)

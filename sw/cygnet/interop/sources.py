@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from cygnet.errors import CygnetError
 from cygnet.models import build, load_weights
 from cygnet.models.weights import pickled, read_notes
-from cygnet.network import Shape
+from cygnet.network import Network, Shape
 
 __all__ = ["Source", "read_source"]
 
@@ -24,26 +24,31 @@ _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 class Source:
     """A trained network.
 
-    :param model: in eval mode
+    :param model: in eval mode; None where the file holds an integer network, of Cygnet's making
     :param shape: (height, width, channels) of an input, where the file states it
     :param notes: what the weights say about how they were trained
+    :param network: the integer network, where the file holds it
+    :param usual: the kind of input that such files have
     """
 
-    model: nn.Module
+    model: nn.Module | None
     shape: Shape | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    network: Network | None = None
+    usual: Literal["pixels", "counts"] = "pixels"
 
 
-def read_source(reference: str, weights: Path | None) -> Source:
+def read_source(reference: str, weights: Path | None, *, reset: str | None = None) -> Source:
     """The network that MODEL and ``--weights`` name.
 
-    :param reference: ``module:factory``, or a ``.onnx`` or ``.pt2`` file
+    :param reference: ``module:factory``, or a ``.onnx``, ``.pt2`` or ``.nir`` file
     :param weights: of a factory; None where it loads its own, which those of the zoo do not
+    :param reset: of a ``.nir`` file that does not say how its neurons reset: ``"subtract"``
     :raises CygnetError: something of it is not there, is not to be trusted, or does not fit
     """
     suffix = Path(reference).suffix.lower()
-    if suffix in (".onnx", ".pt2"):
-        return _file(reference, suffix, weights)
+    if suffix in (".onnx", ".pt2", ".nir"):
+        return _file(reference, suffix, weights, reset)
     if ":" not in reference.partition("(")[0]:
         if suffix in _PICKLES:
             raise pickled(reference)
@@ -63,9 +68,16 @@ def read_source(reference: str, weights: Path | None) -> Source:
     return Source(model.eval(), notes=read_notes(weights))
 
 
-def _file(path: str, suffix: str, weights: Path | None) -> Source:
+def _file(path: str, suffix: str, weights: Path | None, reset: str | None) -> Source:
     if weights is not None:
         raise CygnetError(f"{path}: holds its weights; leave out --weights")
+    if suffix == ".nir":
+        from cygnet.interop.nir_read import read_nir
+
+        read, sample = read_nir(path, reset=reset)
+        if isinstance(read, Network):
+            return Source(None, read.input.shape, network=read)
+        return Source(read, _raster(sample), usual="counts")
     if suffix == ".onnx":
         from cygnet.interop.onnx_model import read_onnx
 
