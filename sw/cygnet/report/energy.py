@@ -36,7 +36,7 @@ ASSUMPTIONS = (
     "integers, from the same tables: 0.2 pJ for a product of 8 bits, 0.1 pJ for a sum of 32 bits",
     "memory, from the same tables: weights only, 20 pJ for 64 bits out of 32 Kbyte of static "
     "memory; the trained network reads a weight for each operation, without reuse; the accelerator "
-    "reads a row of all lanes for each event and round",
+    "reads a row of all lanes for each event and walk over them",
     "left out: neurons, buffers, clocks, leakage, and whatever an FPGA adds to all of these",
 )
 

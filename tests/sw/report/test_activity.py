@@ -115,7 +115,7 @@ def test_clocks_are_the_golden_ones() -> None:
     use = timing.lane_use(network, hardware, events, together)
     for plan, row in zip(plan_layers(network, hardware), found.layers, strict=True):
         assert row.events == events[plan.number].sum(1).mean()
-        assert row.weight_reads == row.events * plan.rounds
+        assert row.weight_reads == row.events * plan.walks
         assert row.weight_bits == row.weight_reads * plan.lanes * plan.weight_bits
         assert row.clocks == together.busy[plan.number].mean()
         assert row.lane_use == use[plan.number]
