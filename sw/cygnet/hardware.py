@@ -59,10 +59,17 @@ class LayerHardware:
             raise TypeError(f"cores must be an integer, not {self.cores!r}")
         if self.cores < 1 or self.lanes % self.cores:
             raise ValueError(
-                f"cores must be a divisor of the {self.lanes} lanes, not {self.cores!r}"
+                f"cores must be a divisor of the {self.lanes} lanes, such as "
+                f"{_nearest_divisor(self.lanes, self.cores)}, not {self.cores!r}"
             )
         if self.neuron not in ("fast", "small"):
             raise ValueError(f"neuron variant must be 'fast' or 'small', not {self.neuron!r}")
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    """The smaller of two that are as near."""
+    divisors = [n for n in range(1, number + 1) if number % n == 0]
+    return min(divisors, key=lambda divisor: (abs(divisor - wanted), divisor))
 
 
 def default_beat(network: Network) -> int:

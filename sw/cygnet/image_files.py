@@ -11,14 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cygnet.files import write_bytes, write_text
+from cygnet.errors import CygnetError
+from cygnet.files import read_bytes, write_bytes, write_text
 from cygnet.hardware import HardwareConfig
 from cygnet.images import Memory, memories
 from cygnet.load_image import LoadLayout, load_words
 from cygnet.network import Network
 from cygnet.refit import refit
 
-__all__ = ["LOAD", "MANIFEST", "hexadecimal", "write_images"]
+__all__ = ["LOAD", "MANIFEST", "check_images", "hexadecimal", "write_images"]
 
 LOAD = "load.bin"
 MANIFEST = "manifest.json"
@@ -78,6 +79,42 @@ def write_images(
     # Last, so that a manifest never speaks of images that are not there yet.
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return manifest
+
+
+def check_images(
+    network: Network, hardware: HardwareConfig, folder: str | os.PathLike[str]
+) -> None:
+    """Refuse images that were not written by :func:`write_images` for this network and hardware.
+
+    :raises CygnetError: there is no manifest, it speaks of another network or of other hardware, or
+        a file is not the one that it speaks of
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(read_bytes(path))
+        sha256, chosen = manifest["network"]["sha256"], manifest["hardware"]
+        files = {str(memory["file"]): memory["sha256"] for memory in manifest["memories"]}
+    except (ValueError, KeyError, TypeError):
+        raise CygnetError(
+            f"{path}: is no manifest of memory images; run cygnet image again"
+        ) from None
+    if sha256 != network.digest:
+        raise CygnetError(
+            f"{path}: the images are of network {str(sha256)[:12]}, not of {network.digest[:12]}; "
+            "run cygnet image for this network"
+        )
+    # As JSON knows it: tuples are lists there.
+    if chosen != json.loads(json.dumps(asdict(hardware))):
+        raise CygnetError(
+            f"{path}: the images are for other hardware; run cygnet image with the same options"
+        )
+    for name in (f"{memory.name}.mem" for memory in memories(network, hardware)):
+        found = hashlib.sha256(read_bytes(Path(folder) / name)).hexdigest()
+        if files.get(name) != found:
+            raise CygnetError(
+                f"{Path(folder) / name}: is not the image that {MANIFEST} speaks of; run cygnet "
+                "image again"
+            )
 
 
 def hexadecimal(words: Sequence[int], width: int) -> str:

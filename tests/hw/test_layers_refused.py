@@ -133,8 +133,10 @@ def test_arithmetic() -> None:
 
 
 def test_cores() -> None:
-    with pytest.raises(ValueError, match=r"^cores must be a divisor of the 6 lanes, not 4$"):
-        LayerHardware(6, cores=4)
+    message = "^cores must be a divisor of the {} lanes, such as {}, not {}$"
+    for lanes, cores, nearest in ((6, 4, 3), (6, 0, 1), (16, 7, 8), (7, 5, 7), (12, 99, 12)):
+        with pytest.raises(ValueError, match=message.format(lanes, nearest, cores)):
+            LayerHardware(lanes, cores=cores)
     with pytest.raises(TypeError, match=r"^cores must be an integer, not 1\.5$"):
         LayerHardware(6, cores=1.5)  # type: ignore[arg-type]
     hardware = HardwareConfig(1, 4, (LayerHardware(4), LayerHardware(4), LayerHardware(4, cores=2)))

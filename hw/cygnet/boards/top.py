@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +28,7 @@ from cygnet.hardware import HardwareConfig
 from cygnet.host.device import Identity
 from cygnet.image_files import hexadecimal
 from cygnet.images import memories
+from cygnet.input_stream import frame_bytes
 from cygnet.layer_plan import plan_layers
 from cygnet.network import Network, unsigned_width
 
@@ -82,7 +82,7 @@ def board_design(
     last = plan_layers(network, hardware)[-1]
     identity = Identity(
         network.digest,
-        math.prod(network.input.shape),
+        frame_bytes(network, hardware),
         network.classes,
         hardware.steps,
         pll.output_hz,

@@ -121,7 +121,8 @@ def _header(
         "",
         f"network    {network.name}",
         f"checksum   {network.digest}",
-        f"input      {height} x {width} x {channels} pixels of 8 bits, {hardware.beat} in a beat",
+        f"input      {height} x {width} x {channels} {network.input.kind} of 8 bits, "
+        f"{hardware.beat} in a beat",
         f"time-steps {hardware.steps}",
     ]
     for plan in plans:

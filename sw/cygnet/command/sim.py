@@ -35,6 +35,7 @@ from cygnet.command.invocation import invocation
 from cygnet.command.results import simulation
 from cygnet.errors import CygnetError, MismatchError
 from cygnet.hardware import BLOCK
+from cygnet.image_files import check_images
 from cygnet.network_file import load
 from cygnet.report.measurements import add
 
@@ -74,6 +75,13 @@ def sim(
             "(.gtkw) and Surfer (.sucl) beside it; for one T."
         ),
     ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            help="Folder of cygnet image to take the memories from, for one T; else written anew.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the Verilog on images; every logit, label and cycle must equal the golden model's.
@@ -88,7 +96,7 @@ def sim(
     from cygnet.cosim.resume import Resumable
     from cygnet.cosim.simulator import VerilatorSimulator
     from cygnet.cosim.verify import verify, write_accelerator
-    from cygnet.gateware.verilog import top_name
+    from cygnet.gateware.verilog import generate, top_name
 
     loaded = load(network)
     if workers < 0:
@@ -97,6 +105,8 @@ def sim(
     chosen = step_list(steps, loaded, network)
     if waves is not None and len(chosen) > 1:
         raise CygnetError(f"--waves: of one T, not of {steps}; give --steps one number")
+    if given is not None and len(chosen) > 1:
+        raise CygnetError(f"--images: of one T, not of {steps}; give --steps one number")
     found = {}
     wrong = ""
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
@@ -113,11 +123,15 @@ def sim(
             )
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)
-            text = write_accelerator(loaded, config, folder)
+            if given is None:
+                text = write_accelerator(loaded, config, folder)
+            else:
+                check_images(loaded, config, given)
+                text = generate(loaded, config)
             compiled = VerilatorSimulator(
                 text,
                 top=top_name(loaded),
-                images=folder,
+                images=given or folder,
                 classes=loaded.classes,
                 workers=workers or os.cpu_count() or 1,
             )
@@ -130,14 +144,14 @@ def sim(
                 from cygnet.cosim.waves import record
 
                 say("writing the waveform", quiet=as_json)
-                record(loaded, config, text, folder, prediction.frames[:3], waves)
+                record(loaded, config, text, given or folder, prediction.frames[:3], waves)
             image = found[t].image
             if image is not None and not wrong:
                 from cygnet.cosim.diagnose import diagnose
 
                 say(f"T = {t}: looking for the first neuron that differs", quiet=as_json)
                 where = (out or Path()) / f"mismatch-t{t}.fst"
-                wrong = diagnose(prediction, text, folder, image, where)
+                wrong = diagnose(prediction, text, given or folder, image, where)
     result = simulation(found, y)
     if out is not None:
         add(out, loaded, "simulation", result, invocation())

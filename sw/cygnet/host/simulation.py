@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from cygnet.hardware import HardwareConfig
 from cygnet.host.device import Answers, Identity, Progress, check_frames
+from cygnet.input_stream import frame_bytes
 from cygnet.network import Network
 
 __all__ = ["SimulationDevice"]
@@ -44,7 +44,7 @@ class SimulationDevice:
         except BaseException:
             self._folder.cleanup()
             raise
-        values = math.prod(network.input.shape)
+        values = frame_bytes(network, hardware)
         self._identity = Identity(network.digest, values, network.classes, hardware.steps)
 
     @property

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from cygnet.gateware.verilog import generate
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
 from cygnet.models import build, load_weights
-from cygnet.network_file import load
+from cygnet.network_file import load, save
 
 from .conftest import validate
 
@@ -186,6 +187,39 @@ def test_lint_warning_is_a_failed_check(
     assert "cygnet_tiny.v: 2 lint warnings, the first: %Warning-WIDTH: x" in outcome.err
 
 
+def test_sim_refuses_images_of_something_else(call: Call, cyg: Path, tmp_path: Path) -> None:
+    other, folder = tmp_path / "other.cyg", tmp_path / "images"
+    save(replace(load(cyg), name="other"), other)
+    common = ("--data", "digits", "--steps", 2, "--limit", 2, "--images", folder)
+    manifest = folder / "manifest.json"
+
+    def refused(network: Path, message: str, *options: object) -> None:
+        outcome = call("sim", network, *common, *options)
+        assert outcome.code == 2
+        assert message in " ".join(outcome.err.split())
+
+    refused(cyg, "manifest.json: cannot be read")
+    assert call("image", cyg, "-o", folder, "--steps", 2).code == 0
+    mine, others = load(cyg).digest[:12], load(other).digest[:12]
+    refused(
+        other,
+        f"the images are of network {mine}, not of {others}; run cygnet image for this network",
+    )
+    refused(
+        cyg,
+        "the images are for other hardware; run cygnet image with the same options",
+        *("--lanes", 4),
+    )
+    bias = folder / "fc2_bias.mem"
+    bias.write_text(bias.read_text()[::-1])
+    refused(cyg, "fc2_bias.mem: is not the image that manifest.json speaks of")
+    manifest.write_text("{}")
+    refused(cyg, "manifest.json: is no manifest of memory images; run cygnet image again")
+    outcome = call("sim", cyg, "--data", "digits", "--steps", "1,2", "--images", folder)
+    assert outcome.code == 2
+    assert "--images: of one T, not of 1,2" in outcome.err
+
+
 def test_sim_and_its_exit_code(
     call: Call, cyg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +235,10 @@ def test_sim_and_its_exit_code(
     kept = json.loads((tmp_path / "measurements.json").read_text())["sections"]["simulation"]
     assert kept["steps"]["2"] == found
     assert kept["command"].startswith("cygnet sim ")
+
+    # The images that it left do as well as new ones.
+    again = call(*common, "--json", "--images", tmp_path / "t2").json["steps"]["2"]
+    assert again["mismatches"] == 0
 
     # Other weights in the images than in the golden model: the Verilog is the same.
     import cygnet.cosim.verify as module
