@@ -82,9 +82,10 @@ def test_the_site_names_pages_that_are_there() -> None:
         assert (DOCS / name).is_file(), name
 
 
-def test_figures_are_as_their_programs_draw_them(tmp_path: Path) -> None:
-    program = tmp_path / "flow.py"
-    program.write_text((DOCS / "figures" / "flow.py").read_text())
+@pytest.mark.parametrize("name", ["flow", "layer"])
+def test_figures_are_as_their_programs_draw_them(name: str, tmp_path: Path) -> None:
+    program = tmp_path / f"{name}.py"
+    program.write_text((DOCS / "figures" / program.name).read_text())
     subprocess.run([sys.executable, str(program)], check=True)
-    drawn = (tmp_path / "flow.svg").read_text()
-    assert drawn == (DOCS / "figures" / "flow.svg").read_text()
+    drawn = (tmp_path / f"{name}.svg").read_text()
+    assert drawn == (DOCS / "figures" / f"{name}.svg").read_text()
