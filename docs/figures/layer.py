@@ -61,7 +61,8 @@ def main() -> None:
     parts.append(
         f'<path d="M{end + 14},{middle} V{low + 62} H{left(1) + WIDE / 2} V{top + TALL + 2}" '
         'class="room"/>'
-        f'<text x="{(left(1) + WIDE + end) / 2}" y="{low + 56}" class="small">room that readers promise: '
+        f'<text x="{(left(1) + WIDE + end) / 2}" y="{low + 56}" '
+        'class="small">room that readers promise: '
         "a window starts only when its results have a place, and nothing behind stalls</text>"
     )
     width, height = end + 48, low + 76
