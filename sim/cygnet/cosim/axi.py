@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cygnet.cosim.accelerator import Prediction
 from cygnet.cosim.bench import log_tail, new_folder, run_module
@@ -35,8 +36,9 @@ SCENARIOS = (
 LOADING = ("loads",)
 """What designs that load their parameters are put through besides."""
 
-BUFFERED = ("buffered",)
-"""The same for designs in which frames may pass through registers."""
+BUFFERED = ("buffered", "host")
+"""The same for designs in which frames may pass through registers; the driver of the host is one of
+those who do so."""
 
 
 def run_axi(
@@ -86,7 +88,7 @@ def run_axi(
     if hardware.loadable:
         constants |= {"LAYOUT.layout": layout.checksum, "LOAD_WORDS.words": layout.words}
     present = registers_of(loadable=hardware.loadable, buffered=buffered)
-    job = {
+    job: dict[str, Any] = {
         "scenarios": list(scenarios),
         "seed": seed,
         "resets": resets,
@@ -104,16 +106,26 @@ def run_axi(
         "constants": constants,
         "offsets": [found.offset for found in present],
     }
+    folders = [folder / f"images{number}" for number in range(len(predictions))]
+    job |= {
+        "folders": [str(images) for images in folders],
+        "networks": [each.network.digest for each in predictions],
+        "alone": [
+            each.timing(0, len(each.frames), back_to_back=False).latency.tolist()
+            for each in predictions
+        ],
+    }
     (folder / "job.json").write_text(json.dumps(job))
-    images = folder / "images"
-    write_images(network, hardware, images)
+    for number, each in enumerate(predictions):
+        design = network if number and hardware.loadable else None
+        write_images(each.network, hardware, folders[number], design=design)
     log = run_module(
         "cygnet.cosim.benches.axi",
         generate(network, hardware, bus="axi", buffered=buffered) if verilog is None else verilog,
         top=top_name(network, "axi"),
         folder=folder,
         simulator=simulator,
-        images=images,
+        images=folders[0],
         cache=cache,
     )
     failures = []

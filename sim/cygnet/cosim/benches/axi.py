@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
+from cocotb.simtime import get_sim_time
+from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, with_timeout
 from cocotbext.axi import (
     AxiLiteBus,
@@ -28,6 +31,7 @@ from cocotbext.axi import (
 )
 
 from cygnet.cosim.case import BenchError
+from cygnet.host.memory_map import MemoryMapDevice
 from cygnet.registers import Register, register
 
 FOLDER = Path(os.environ["CYGNET_BENCH"])
@@ -562,3 +566,103 @@ async def loads(bench: Bench) -> None:
     for number in frames():
         await bench.check(number, 1)
     await bench.none()
+
+
+class SimulatedRegisters:
+    """What the driver on the host reads and writes; it runs in a thread of its own.
+
+    :param spoil: called before each access
+    """
+
+    def __init__(self, bench: Bench, spoil: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._bench = bench
+        self._spoil = spoil
+        self.read = resume(self._read)
+        self.write = resume(self._write)
+
+    async def _read(self, offset: int) -> int:
+        if self._spoil is not None:
+            await self._spoil()
+        answer = await self._bench.registers.read(offset, 4)
+        expect(int(answer.resp), OKAY, f"response to the host's read of 0x{offset:X}")
+        return int.from_bytes(answer.data, "little")
+
+    async def _write(self, offset: int, value: int) -> None:
+        if self._spoil is not None:
+            await self._spoil()
+        answer = await self._bench.registers.write(offset, value.to_bytes(4, "little"))
+        expect(int(answer.resp), OKAY, f"response to the host's write of 0x{offset:X}")
+
+
+class SimulatedDma:
+    """A DMA engine for the driver: cocotbext-axi's streams."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.exchange = resume(self._exchange)
+        self.restart = resume(self._restart)
+
+    async def _exchange(self, frame: Any, logits: int, dtype: Any, timeout: float) -> Any:
+        beat = JOB["beat"]
+        data = frame.tobytes()
+        keep = [1] * len(data) + [0] * (-len(data) % beat)
+        await self._bench.source.send(AxiStreamFrame(data + bytes(-len(data) % beat), tkeep=keep))
+        received = await self._bench.sink.recv(compact=False)
+        return np.frombuffer(bytes(received.tdata), np.dtype(dtype))
+
+    async def _restart(self) -> None:
+        pass
+
+
+@scenario
+async def host(bench: Bench) -> None:
+    """The driver of the host itself: loads, frames through registers and by DMA, and a device
+    that is reset under its hands."""
+    await bench.reset()
+    bench.pause(0.1)
+    every_frame = np.array([list(frame(number)) for number in frames()], dtype=np.uint8)
+
+    def drive(registers: Any, dma: Any, parameters: int) -> tuple[Any, Any]:
+        device = MemoryMapDevice(
+            registers,
+            dma=dma,
+            parameters=Path(JOB["folders"][parameters]) if JOB["loadable"] else None,
+            timeout=JOB["cycles"] * 10 * CLOCK_NS * 1e-9,
+            attempts=20,
+            clock=lambda: get_sim_time("sec"),
+        )
+        return device.classify(every_frame), device.identity
+
+    async def driven(registers: Any, dma: Any, parameters: int) -> Any:
+        answers, identity = await bridge(drive)(registers, dma, parameters)
+        wanted = JOB["answers"][parameters]
+        expect(answers.logits.tolist(), wanted["logits"], "logits that the host has read")
+        expect(answers.labels.tolist(), wanted["labels"], "labels that the host has read")
+        network = JOB["networks"][parameters]
+        expect(network.startswith(identity.network), True, "beginning of the network's checksum")
+        return answers
+
+    answers = await driven(SimulatedRegisters(bench), None, 0)
+    expect(answers.retries, 0, "images sent again")
+    # Other parameters, where they are loaded; and free streams, so clocks are those predicted.
+    for channel in (bench.source, bench.sink):
+        channel.clear_pause_generator()
+        channel.pause = False
+    last = len(JOB["answers"]) - 1
+    answers = await driven(SimulatedRegisters(bench), SimulatedDma(bench), last)
+    expect(answers.retries, 0, "images sent again")
+    expect(answers.cycles.tolist(), JOB["alone"][last], "clocks of each image")
+
+    accesses = 0
+    load = len(JOB["loads"][0]) if JOB["loadable"] else 0
+
+    async def spoil() -> None:
+        nonlocal accesses
+        accesses += 1
+        # There is time between two resets for a load and a frame.
+        if accesses % (load + 90) == 0:
+            await bench.reset()
+
+    answers = await driven(SimulatedRegisters(bench, spoil), None, 0)
+    if not answers.retries:
+        raise BenchError("no reset met the host's work")
