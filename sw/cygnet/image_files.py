@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory images as files: one ``.mem`` a memory for ``$readmemh``, and a manifest of them all."""
+"""Memory images as files, one a memory and format, and a manifest of them all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_bytes, write_text
 from cygnet.hardware import HardwareConfig
+from cygnet.image_formats import FORMATS
 from cygnet.images import Memory, memories
 from cygnet.load_image import LoadLayout, load_words
 from cygnet.network import Network
 from cygnet.refit import refit
 
-__all__ = ["LOAD", "MANIFEST", "check_images", "hexadecimal", "write_images"]
+__all__ = ["LOAD", "MANIFEST", "check_images", "write_images"]
 
 LOAD = "load.bin"
 MANIFEST = "manifest.json"
@@ -31,16 +32,17 @@ def write_images(
     folder: str | os.PathLike[str],
     *,
     design: Network | None = None,
+    formats: Sequence[str] = ("mem",),
 ) -> dict[str, Any]:
-    """Write ``<memory>.mem`` for every memory, and :data:`MANIFEST`, into a folder; for hardware
-    that is loadable also :data:`LOAD`, everything as one load (:mod:`cygnet.load_image`), in words
-    of 32 bits, low byte first.
+    """Write every memory in every format, and :data:`MANIFEST`, into a folder; for hardware that
+    is loadable also :data:`LOAD`, everything as one load (:mod:`cygnet.load_image`), in words of 32
+    bits, low byte first.
 
-    A ``.mem`` file has one line a word, address 0 first: the word in hexadecimal, with as many
-    digits as its width needs. The manifest names the network (by its SHA-256) and the hardware that
-    the images are for, and of each memory the file, its SHA-256, width and depth, the meaning of
-    an address and the fields of a word; of the load its layout, length and checksum.
+    The manifest names the network (by its SHA-256) and the hardware that the images are for, and of
+    each memory the files, their SHA-256, width and depth, the meaning of an address and the fields
+    of a word; of the load its layout, length and checksum.
 
+    :param formats: of :data:`cygnet.image_formats.FORMATS`; the first is the manifest's ``file``
     :param design: the network that a loadable design was generated for, if it is not this one
     :returns: the manifest
     :raises ValueError: the configuration does not go with the network
@@ -54,9 +56,14 @@ def write_images(
     if design is not None:
         contents = refit(design, network, hardware)
     for memory in contents:
-        text = hexadecimal(memory.words, memory.width)
-        write_text(folder / f"{memory.name}.mem", text)
-        described.append(_describe(memory, text))
+        files = []
+        for name in formats:
+            data = FORMATS[name].write(memory)
+            file = f"{memory.name}.{FORMATS[name].suffix}"
+            write_bytes(folder / file, data)
+            digest = hashlib.sha256(data).hexdigest()
+            files.append({"format": name, "file": file, "sha256": digest})
+        described.append(_describe(memory, files))
     manifest = {
         "format": "cygnet-images",
         "version": 1,
@@ -93,7 +100,11 @@ def check_images(
     try:
         manifest = json.loads(read_bytes(path))
         sha256, chosen = manifest["network"]["sha256"], manifest["hardware"]
-        files = {str(memory["file"]): memory["sha256"] for memory in manifest["memories"]}
+        files = {
+            str(item["file"]): item["sha256"]
+            for memory in manifest["memories"]
+            for item in memory["files"]
+        }
     except (ValueError, KeyError, TypeError):
         raise CygnetError(
             f"{path}: is no manifest of memory images; run cygnet image again"
@@ -117,17 +128,12 @@ def check_images(
             )
 
 
-def hexadecimal(words: Sequence[int], width: int) -> str:
-    """The text of a ``.mem`` file."""
-    digits = -(-width // 4)
-    return "".join(f"{word:0{digits}x}\n" for word in words)
-
-
-def _describe(memory: Memory, text: str) -> dict[str, Any]:
+def _describe(memory: Memory, files: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "name": memory.name,
-        "file": f"{memory.name}.mem",
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "file": files[0]["file"],
+        "sha256": files[0]["sha256"],
+        "files": files,
         "layer": memory.layer,
         "width": memory.width,
         "depth": memory.depth,

@@ -26,7 +26,7 @@ from cygnet.gateware.link.uart import LEAST_CLOCKS
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.host.device import Identity
-from cygnet.image_files import hexadecimal
+from cygnet.image_formats import hexadecimal
 from cygnet.images import memories
 from cygnet.input_stream import frame_bytes
 from cygnet.layer_plan import plan_layers
@@ -103,7 +103,7 @@ def board_design(
     return BoardDesign(
         f"{files[f'{TOP}.debug.v']}\n{generate(network, hardware)}",
         {
-            f"{memory.name}.mem": hexadecimal(memory.words, memory.width)
+            f"{memory.name}.mem": hexadecimal(memory).decode()
             for memory in memories(network, hardware)
         },
         constraints,

@@ -25,6 +25,7 @@ from cygnet.command.common import (
 from cygnet.errors import CygnetError
 from cygnet.hardware import BLOCK
 from cygnet.image_files import MANIFEST, write_images
+from cygnet.image_formats import FORMATS, formats
 from cygnet.network_file import load
 
 __all__ = ["image"]
@@ -49,9 +50,16 @@ def image(
             "another.",
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option("--format", help=f"Of {', '.join(FORMATS)}; several with commas between."),
+    ] = "mem",
     as_json: AsJson = False,
 ) -> None:
-    """Write one .mem for each memory of an accelerator, for $readmemh, and manifest.json.
+    """Write the memories of an accelerator, one file for each, and manifest.json.
+
+    The format mem is for $readmemh, which the Verilog reads; coe is AMD's, mif Intel's, bin raw
+    words with the low byte first, and c a C array.
 
     Give the same hardware options as to `cygnet verilog`. New weights of the same network need new
     images only, no new Verilog. With --loadable, load.bin is what the accelerator is loaded with.
@@ -79,7 +87,7 @@ def image(
             config.check(design)
         except ValueError as error:
             raise CygnetError(f"{onto}: {error}; give the options of the design") from None
-    manifest = write_images(loaded, config, out, design=design)
+    manifest = write_images(loaded, config, out, design=design, formats=formats(form))
     if as_json:
         print_json(manifest)
         return
