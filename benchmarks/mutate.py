@@ -198,11 +198,11 @@ SUITES: dict[str, Callable[[int, Path], Found]] = {
     "engine on pixels": partial(part, dense, "*layer1.*engine*", 800),
     "engine on spikes": partial(part, dense, "*layer2.*engine*", 800),
     "drain of a dense layer": partial(part, dense, "*layer2.*drain*", 800),
-    "walkers": partial(part, maps, "*walker.*", 60),
-    "line buffers": partial(part, maps, "*main.*", 60),
-    "shortcut buffer": partial(part, maps, "*skip.*", 60),
-    "input": partial(part, maps, "*pixels.*", 60),
-    "engines of convolutions": partial(part, maps, "*engine.*", 60),
+    "walkers": partial(part, maps, "*walker.*", 50),
+    "line buffers": partial(part, maps, "*conv?.*main.*", 50),
+    "shortcut buffer": partial(part, maps, "*conv2.*skip.*", 50),
+    "input": partial(part, maps, "*pixels.*", 50),
+    "engines of convolutions": partial(part, maps, "*conv?.*engine.*", 50),
 }
 
 

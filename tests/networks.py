@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -245,3 +245,51 @@ def signed_convolutions(seed: int, *, steps: int = 32) -> Network:
         Layer("output", Dense(random_weight(rng, (3, 20))), rng.integers(-99, 99, 3), None, 1),
     )
     return Network("signed", InputSpec("pixels", (4, 4, 1)), layers, steps)
+
+
+def maps_network(seed: int, *, size: int = 4, channels: int = 4, steps: int = 2) -> Network:
+    """Convolutions, a strided one among them, both kinds of shortcut and pooling, on frames of
+    size x size x 2; weights of 4 bits."""
+    rng = np.random.default_rng(seed)
+
+    def synapses(outputs: int, kernel: int, inputs: int, **how: Any) -> Convolution:
+        return Convolution(random_weight(rng, (outputs, kernel, kernel, inputs), 4), **how, bits=4)
+
+    def bias(inputs: int, high: int, outputs: int) -> NDArray[np.int64]:
+        return rng.integers(-inputs * high, inputs * high + 1, outputs)
+
+    def neurons(inputs: int, high: int, outputs: int) -> Neurons:
+        reset = rng.integers(1, inputs * high, outputs)
+        return Neurons("gn", reset, reset, reset >> 1, np.ones(outputs), tau=4)
+
+    c, half = channels, size // 2
+    layers = (
+        Layer(
+            "conv1", synapses(c, 3, 2, padding=(1, 1)), bias(18, 255, c), neurons(18, 255, c), INPUT
+        ),
+        Layer(
+            "conv2",
+            synapses(c, 3, c, padding=(1, 1)),
+            bias(9 * c, 4, c),
+            neurons(9 * c, 4, c),
+            0,
+            shortcut=Identity(0, rng.integers(-40, 41, c)),
+        ),
+        Layer(
+            "conv3",
+            synapses(c, 3, c, stride=(2, 2), padding=(1, 1)),
+            bias(9 * c, 4, c),
+            neurons(9 * c, 4, c),
+            1,
+            shortcut=Projection(1, random_weight(rng, (c, c), 4), (2, 2), bits=4),
+        ),
+        Layer(
+            "out",
+            Dense(random_weight(rng, (3, c * (half // 2) ** 2), 4), 4),
+            bias(c, 16, 3),
+            None,
+            2,
+            SumPool((2, 2), (2, 2)),
+        ),
+    )
+    return Network("maps", InputSpec("pixels", (size, size, 2)), layers, steps)

@@ -82,6 +82,9 @@ def mutants(
             "opt -full",
             "wreduce",
             "opt -full",
+            # Registers that never change, and what follows from them.
+            "opt_dff -sat",
+            "opt -full -fine",
             "opt_clean -purge",
             "write_rtlil flat.il",
         ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from cygnet.errors import MismatchError
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.images import memories
-from networks import dense_frames, dense_network
+from cygnet.network import Network
+from networks import dense_frames, dense_network, maps_network
 
 CELLS: dict[Family, tuple[str, ...]] = {
     "ecp5": ("LUT4", "TRELLIS_FF", "CCU2C", "TRELLIS_DPR16X4"),
@@ -25,11 +27,24 @@ CELLS: dict[Family, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["ecp5", "ice40"])
-def test_netlist(family: Family, tmp_path: Path) -> None:
+def dense() -> tuple[Network, HardwareConfig]:
     network = dense_network(24, (10, 7, 3), steps=2, bits=4)
-    hardware = HardwareConfig.uniform(network, steps=2, lanes=2, beat=4)
+    return network, HardwareConfig.uniform(network, steps=2, lanes=2, beat=4)
+
+
+def maps() -> tuple[Network, HardwareConfig]:
+    """Convolutions, both kinds of shortcut and pooling."""
+    network = maps_network(26, channels=2, steps=1)
+    return network, HardwareConfig.uniform(network, steps=1, lanes=2, beat=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [dense, maps])
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_netlist(
+    family: Family, made: Callable[[], tuple[Network, HardwareConfig]], tmp_path: Path
+) -> None:
+    network, hardware = made()
     for memory in memories(network, hardware):
         digits = -(-memory.width // 4)
         text = "".join(f"{word:0{digits}x}\n" for word in memory.words)
@@ -50,7 +65,7 @@ def test_netlist(family: Family, tmp_path: Path) -> None:
             recipe=recipe(hot="-O1"),
         )
 
-    found = accelerator.predict(network, hardware, dense_frames(network, 200, seed=25))
+    found = accelerator.predict(network, hardware, dense_frames(network, 100, seed=25))
     simulator = compiled(gates)
     for back_to_back in (True, False):
         accelerator.run_and_check(simulator, found, back_to_back=back_to_back)
@@ -59,9 +74,9 @@ def test_netlist(family: Family, tmp_path: Path) -> None:
     assert np.array_equal(result.logits, found.logits)
 
     # Synthesis of other weights must be told apart.
-    image = tmp_path / "layer1_weight.mem"
+    image = tmp_path / f"{network.layers[0].name}_weight.mem"
     words = image.read_text().split()
-    words[3] = f"{int(words[3], 16) ^ 0x11:02x}"
+    words[3] = f"{int(words[3], 16) ^ 0x11:0{len(words[3])}x}"
     image.write_text("\n".join(words) + "\n")
     if family == "ecp5":
         other = netlist(generate(network, hardware), top=top, family=family, images=tmp_path)
