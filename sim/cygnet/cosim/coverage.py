@@ -7,13 +7,17 @@ is a list of named bins that a suite must fill; the holes are named.
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cygnet.cosim import tools
 from cygnet.cosim.bench import CaseReport
 from cygnet.cosim.compile import Recipe
 from cygnet.cosim.simulator import recipe
@@ -23,6 +27,7 @@ __all__ = [
     "Bins",
     "Point",
     "VerilogCoverage",
+    "constant_bits",
     "coverage_recipe",
     "handshake_bins",
     "unexplained",
@@ -199,10 +204,61 @@ UNREACHABLE: tuple[tuple[str, str], ...] = (
 and why."""
 
 
-def unexplained(seen: VerilogCoverage, points: Iterable[Point]) -> list[Point]:
-    """The points that no row of :data:`UNREACHABLE` covers."""
+def constant_bits(verilog: str, *, top: str, images: Path) -> frozenset[tuple[str, int]]:
+    """(instance and signal, bit) of all that Yosys proves constant in the flattened design.
+
+    By propagation of constants and, for registers, by induction (``opt_dff -sat``); the memory
+    images count.
+
+    :raises RuntimeError: Yosys fails
+    """
+    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
+        folder = Path(scratch)
+        for image in images.glob("*.mem"):
+            shutil.copyfile(image, folder / image.name)
+        (folder / "source.v").write_text(verilog)
+        (folder / "script.ys").write_text(
+            f"read_verilog source.v\nhierarchy -check -top {top}\nproc\nflatten\nopt -full\n"
+            "opt_dff -sat\nopt -full\nopt_dff -sat\nopt -full\nwrite_json flat.json\n"
+        )
+        done = tools.yosys().run(["-q", "script.ys"], cwd=folder)
+        if done.returncode != 0:
+            raise RuntimeError(f"Yosys failed:\n{done.stdout[-2000:]}")
+        design = json.loads((folder / "flat.json").read_text())
+    return frozenset(
+        (_plain(name), net.get("offset", 0) + number)
+        for name, net in design["modules"][top]["netnames"].items()
+        for number, bit in enumerate(net["bits"])
+        if isinstance(bit, str)
+    )
+
+
+def _plain(name: str) -> str:
+    """A name as both Yosys and Verilator can be read: no escapes, no special characters."""
+    plain = re.sub(r"__0([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), name)
+    return re.sub(r"[^\w.]", "_", plain)
+
+
+def _is_constant(point: Point, constants: Collection[tuple[str, int]]) -> bool:
+    """Whether a toggle is of a bit in ``constants``, whose names leave the top module out."""
+    found = re.match(r"([^\[:]+)(?:\[(\d+)\])?:", point.what)
+    if point.kind != "toggle" or found is None:
+        return False
+    inside = point.place.partition(".")[2]
+    name = _plain(f"{inside}.{found[1]}" if inside else found[1])
+    return (name, int(found[2] or 0)) in constants
+
+
+def unexplained(
+    seen: VerilogCoverage,
+    points: Iterable[Point],
+    constants: Collection[tuple[str, int]] = (),
+) -> list[Point]:
+    """The points that neither :data:`UNREACHABLE` nor :func:`constant_bits` covers."""
     rest = []
     for point in points:
+        if _is_constant(point, constants):
+            continue
         what = re.split(r"[\[:]", point.what)[0] if point.kind == "toggle" else seen.text(point)
         if not any(re.search(pattern, f"{point.place} {what}") for pattern, _ in UNREACHABLE):
             rest.append(point)

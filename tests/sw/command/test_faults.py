@@ -33,8 +33,8 @@ COMMANDS = {
     "report": "report {build} -o {out}/page.html",
 }
 SLOW = {
-    "synth": "synth {counter} --target ecp5-25k-6 --seeds 1,2 --cache {out}/cache -o {out}/s.json",
-    "sim": "sim {cyg} --data digits --samples 40 --lanes 4 -o {out}/sim",
+    "synth": "synth {counter} --target ecp5-25k-6 --seeds 1 --cache {out}/cache -o {out}/s.json",
+    "sim": "sim {cyg} --data digits --limit 40 --lanes 4 -o {out}/sim",
     "train": f"train {MODEL} --data digits --epochs 6 -o {{out}}/w.safetensors",
 }
 COUNTER = """module counter(input clk, output reg [7:0] y = 0);
