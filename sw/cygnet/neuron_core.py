@@ -233,8 +233,10 @@ class NeuronCoreConfig:
         power = constant and equal and not bool((reset & (reset - 1)).any())
         room = LOAD_ROOM if hardware.loadable else 0
         threshold_width = max(int(reset.max()), int(fire.max())).bit_length() + room
+        current_width = signed_width(current.low, current.high) + room
         if neurons.membrane_width is None:
-            membrane = signed_width(potential.low, potential.high) + room
+            # v0 can move the range of p into fewer bits than those of u.
+            membrane = max(signed_width(potential.low, potential.high) + room, current_width)
         else:
             # Where it saturates is part of what is computed.
             membrane = neurons.membrane_width
@@ -247,7 +249,7 @@ class NeuronCoreConfig:
             kind=neurons.kind,
             tau=neurons.tau,
             membrane_width=max(membrane, threshold_width + 1),
-            current_width=signed_width(current.low, current.high) + room,
+            current_width=current_width,
             threshold_width=threshold_width,
             depth=MAX_DEPTH,
             channels=rows_of(neurons, shape),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cygnet.hardware import HardwareConfig
-from cygnet.network import Dense, InputSpec, Layer, Network, Neurons
+from cygnet.network import INPUT, Bounds, Dense, InputSpec, Layer, Network, Neurons
 from cygnet.neuron_core import NeuronCoreConfig, RowField
 
 GOOD: dict[str, Any] = {
@@ -207,3 +207,20 @@ def test_a_saturating_layer_keeps_its_width() -> None:
     config = for_layer(network(membrane_width=8))
     assert config.saturate
     assert config.membrane_width == 8
+
+
+def test_a_current_may_need_more_bits_than_the_potential() -> None:
+    """T = 1: u reaches from -9 to 1, and p = v0 + u from -5 to 5."""
+    reset = np.array([9])
+    neurons = Neurons("gn", reset, reset, reset >> 1, np.ones(1), tau=1)
+    layers = (
+        Layer("a", Dense(np.array([[1, -9]]), 5), np.array([0]), neurons, INPUT),
+        Layer("b", Dense(np.array([[1]]), 5), np.array([0]), None, 0),
+    )
+    spec = InputSpec("counts", (1, 1, 2), bounds=Bounds(0, 1))
+    network = Network("narrow", spec, layers, 1)
+    assert (network.potential(0).low, network.potential(0).high) == (-5, 5)
+    hardware = HardwareConfig.uniform(network, steps=1, lanes=1)
+    core = NeuronCoreConfig.for_layer(network, 0, hardware)
+    assert core.current_width == 5
+    assert core.membrane_width == 5
