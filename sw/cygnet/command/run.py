@@ -40,12 +40,16 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 SIMULATION = "simulation"
+AXI = "axi:"
 
 
 def run(
     port: Annotated[
         str,
-        typer.Option(help="Serial port of the board, such as /dev/ttyUSB0; or simulation."),
+        typer.Option(
+            help="Serial port of the board, such as /dev/ttyUSB0; axi:/dev/uio0 or "
+            "axi:/dev/mem@0x43C00000 for registers of this machine; or simulation."
+        ),
     ],
     data: Data,
     split: Split = None,
@@ -61,6 +65,12 @@ def run(
     baud: Annotated[
         int | None,
         typer.Option(help="Of the serial line; the usual ones are tried where left out."),
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of cygnet image --loadable, for a loadable accelerator behind axi:..."
+        ),
     ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds without an answer until images are sent again.")
@@ -80,6 +90,8 @@ def run(
     expected = None if network is None else load(network)
     if not timeout > 0:
         raise CygnetError(f"--timeout: {timeout:g} must be above 0")
+    if parameters is not None and not port.startswith(AXI):
+        raise CygnetError(f"--parameters: only a --port that begins with {AXI} takes them")
     if expected is None:
         if port == SIMULATION:
             raise CygnetError("--port: a simulation needs the --network that it is to run")
@@ -94,6 +106,12 @@ def run(
             say("compiling the Verilog", quiet=as_json)
             workers = os.cpu_count() or 1
             device = stack.enter_context(SimulationDevice(expected, config, workers=workers))
+        elif port.startswith(AXI):
+            from cygnet.host.memory_map import MemoryMapDevice
+
+            place = port.removeprefix(AXI)
+            mapped = MemoryMapDevice.open(place, parameters=parameters, timeout=timeout)
+            device = stack.enter_context(mapped)
         else:
             from cygnet.host.serial_link import SerialDevice
 

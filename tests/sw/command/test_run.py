@@ -7,18 +7,25 @@ import json
 import os
 import pty
 import tty
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from host.axi_model import Model
 
 from cygnet.boards.top import BoardDesign
 from cygnet.data import digits
 from cygnet.golden.values import run as golden
+from cygnet.hardware import HardwareConfig
 from cygnet.host import serial_link
 from cygnet.host.device import Answers, DeviceError, Identity
+from cygnet.host.registers import MappedRegisters
+from cygnet.images import memories
+from cygnet.load_image import LoadLayout
 from cygnet.network_file import load
 
 if TYPE_CHECKING:
@@ -209,3 +216,38 @@ def test_build_writes_everything(
     assert (tmp_path / "a.mem").read_text() == "00\n"
     assert json.loads(stem.with_suffix(".json").read_text()) == manifest
     assert call(*common, "--json").json == {"folder": str(tmp_path), **manifest}
+
+
+def test_registers_of_this_machine(
+    call: Call, cyg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of the registers in place of /dev/uio9, without and with parameters to load."""
+    network = load(cyg)
+    hardware = replace(HardwareConfig.uniform(network, steps=2), loadable=True)
+    layout = LoadLayout.of(network, hardware, memories(network, hardware))
+
+    def place(text: str, **options: Any) -> Model:
+        assert text == "/dev/uio9"
+        return Model(
+            lambda frame: golden(network, frame.reshape(1, 8, 8, 1), steps=2).logits[0],
+            values=64,
+            classes=10,
+            digest=network.digest,
+            **options,
+        )
+
+    command = ("run", "--port", "axi:/dev/uio9", "--data", "digits", "--limit", 5)
+    command = (*command, "--network", cyg, "--json")
+    monkeypatch.setattr(MappedRegisters, "parse", place)
+    found = call(*command).json
+    assert (found["differ"], found["images"], found["clocks"]["mean"]) == (0, 5, 70)
+    design = {"loadable": True, "layout": layout.checksum, "words": layout.words}
+    monkeypatch.setattr(MappedRegisters, "parse", partial(place, **design))
+    assert call(*command).err.startswith("cygnet: /dev/uio9: no parameters are loaded; give")
+    assert call("image", cyg, "-o", tmp_path, "--steps", 2, "--loadable").code == 0
+    assert call(*command, "--parameters", tmp_path).json["differ"] == 0
+    outcome = call("run", "--port", "p", "--data", "digits", "--parameters", tmp_path)
+    assert (outcome.code, outcome.err) == (
+        2,
+        "cygnet: --parameters: only a --port that begins with axi: takes them\n",
+    )

@@ -77,6 +77,9 @@ class Model:
         self.taken: list[int] = []
         self.logits: deque[int] = deque()
 
+    def close(self) -> None:
+        pass
+
     def set(self, name: str, field: str) -> None:
         self.held[name] |= register(name).field(field).mask
 
