@@ -92,6 +92,16 @@ def test_verilator_reads_the_list_from_anywhere(inner: str, folder: Path, tmp_pa
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("inner", [".", "images"])
+def test_yosys_reads_what_is_listed(inner: str, folder: Path) -> None:
+    made = folder / inner
+    listed = next(made.glob("*.f"))
+    sources = " ".join(listed.read_text().split())
+    script = f"read_verilog {sources}; hierarchy -check -top {listed.stem}; proc; check -assert"
+    done = tools.yosys().run(["-q", "-p", script], cwd=made)
+    assert done.returncode == 0, done.stdout
+
+
 def fusesoc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "HOME": str(cwd), "XDG_CONFIG_HOME": str(cwd)}
     return subprocess.run(
