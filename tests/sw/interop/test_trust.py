@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -313,3 +314,12 @@ def test_weights_with_compressed_members_are_refused(tmp_path: Path) -> None:
     path.write_bytes(saved({"weight": torch.zeros(100000)}))
     with pytest.raises(CygnetError, match="has compressed members, which torch never writes; save"):
         read_source("mlp", repack(path, {}, zipfile.ZIP_DEFLATED))
+
+
+@pytest.mark.parametrize(("package", "file"), [("onnx", "x.onnx"), ("nir", "x.nir")])
+def test_a_package_that_is_not_there(
+    package: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(CygnetError, match=rf"^{file}: .*pip install 'cygnet-snn\[interop\]'$"):
+        read_source(file, None)
