@@ -66,7 +66,7 @@ def build(
     Writes the bitstream, what it was made of, and a manifest with board, clock, speed, cells, the
     network's checksum and the tools' versions.
 
-    Example: cygnet build digits.cyg --board icebreaker --lanes 8,8,2 --beat 2
+    Example: cygnet build digits.cyg --board ulx3s-85f --lanes 8
     """
     from cygnet.boards import build as builder
     from cygnet.boards.table import board as find
