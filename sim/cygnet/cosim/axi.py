@@ -31,7 +31,8 @@ SCENARIOS = (
     "enable",
     "interrupts",
 )
-"""What every design is put through; names of the tests in :mod:`cygnet.cosim.benches.axi`."""
+"""What every design is put through; names of the tests in :mod:`cygnet.cosim.benches.axi`
+and ``axi_features``."""
 
 LOADING = ("loads",)
 """What designs that load their parameters are put through besides."""
@@ -120,7 +121,7 @@ def run_axi(
         design = network if number and hardware.loadable else None
         write_images(each.network, hardware, folders[number], design=design)
     log = run_module(
-        "cygnet.cosim.benches.axi",
+        ["cygnet.cosim.benches.axi", "cygnet.cosim.benches.axi_features"],
         generate(network, hardware, bus="axi", buffered=buffered) if verilog is None else verilog,
         top=top_name(network, "axi"),
         folder=folder,

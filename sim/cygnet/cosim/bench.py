@@ -121,7 +121,7 @@ def new_folder(folder: Path) -> Path:
 
 
 def run_module(
-    module: str,
+    module: str | list[str],
     verilog: str,
     *,
     top: str,
@@ -130,7 +130,7 @@ def run_module(
     images: Path | None = None,
     cache: Path | None = None,
 ) -> Path:
-    """Run the tests of a cocotb module, which finds ``folder`` in ``$CYGNET_BENCH``; its log.
+    """Run the tests of cocotb modules, which find ``folder`` in ``$CYGNET_BENCH``; its log.
 
     What the tests found they leave in files: a failed test is no failure of this.
     Arguments and errors else as for :func:`run_job`.
