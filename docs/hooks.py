@@ -16,9 +16,13 @@ ROOT = Path(__file__).parents[1]
 MARK = "<!-- commands -->"
 
 
+def on_startup(**_: Any) -> None:
+    """Before the reader of docstrings looks which of its folders exist."""
+    _merge()
+
+
 def on_config(config: Any) -> Any:
     """Put every page that the navigation does not name under its last section."""
-    _merge()
     docs = Path(config["docs_dir"])
     named = set(re.findall(r"[\w./-]+\.md", repr(config["nav"])))
     left = sorted(str(path.relative_to(docs)) for path in docs.rglob("*.md"))
