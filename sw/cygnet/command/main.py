@@ -36,7 +36,7 @@ COMMANDS = {
     "report": "A page about everything in a build folder.",
     "build": "A bitstream for a board.",
     "run": "Images through a board, and its answers.",
-    "synth": "Area and speed of Verilog on a device, by Yosys and nextpnr.",
+    "synth": "Area and speed of a network or of Verilog on a device, by Yosys and nextpnr.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:
 torch alone takes longer to import than most commands to run."""

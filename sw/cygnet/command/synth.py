@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``cygnet synth``: area and speed of Verilog on a device."""
+"""``cygnet synth``: area and speed of a network or of Verilog on a device."""
 
 from __future__ import annotations
 
@@ -8,20 +8,41 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from cygnet.command.common import AsJson
+from cygnet.command.common import (
+    Arithmetic,
+    AsJson,
+    Beat,
+    Block,
+    Cores,
+    Lanes,
+    NeuronCore,
+    bar,
+    hardware,
+    show,
+)
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_text
+from cygnet.hardware import BLOCK, HardwareConfig
+from cygnet.image_files import hexadecimal
+from cygnet.images import memories
+from cygnet.network import Network
+from cygnet.network_file import load
 from cygnet.synthesis import SEEDS, TARGETS, Report, synthesize
+from cygnet.synthesis import target as find
+from cygnet.synthesis.hierarchy import KINDS
+from cygnet.synthesis.report import named_path
 
 __all__ = ["synth"]
 
 
 def synth(
-    verilog: Annotated[
-        Path, typer.Argument(help="File that `cygnet verilog` wrote, or any other.")
+    design: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DESIGN",
+            help="A .cyg file, or Verilog that `cygnet verilog` or anybody wrote.",
+        ),
     ],
     target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "ecp5-25k-6",
     top: Annotated[
@@ -46,34 +67,62 @@ def synth(
     ] = os.cpu_count() or 1,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept results.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Report to write (JSON).")] = None,
+    steps: Annotated[int, typer.Option(help="Of a .cyg: time-steps.")] = 1,
+    lanes: Lanes = "16",
+    beat: Beat = None,
+    neuron_core: NeuronCore = "fast",
+    cores: Cores = "1",
+    arithmetic: Arithmetic = "lut",
+    block: Block = str(BLOCK),
     as_json: AsJson = False,
 ) -> None:
-    """Area and speed of Verilog on a device, by Yosys and nextpnr.
+    """Area of each module and speed of a design on a device, by Yosys and nextpnr.
 
-    Results are kept by content: what was built once is read again.
+    Of a network, the accelerator with the same options as for `cygnet verilog`. Results are kept by
+    content: what was built once is read again. An ECP5 without a speed is the slowest, 6.
 
-    Example: cygnet synth build/verilog/cygnet_net.v --target ecp5-85k-6
+    Example: cygnet synth mnist.cyg --target ecp5-85k --lanes 16,10 --seeds 3
     """
-    if target not in TARGETS:
-        raise CygnetError(f"--target must be one of {', '.join(TARGETS)}, not {target!r}")
-    text = read_bytes(verilog).decode(errors="replace")
-    folder = images or verilog.parent
-    report = synthesize(
-        text,
-        top=top or verilog.stem,
-        target=TARGETS[target],
-        images={
+    try:
+        device = find(target)
+    except ValueError as error:
+        raise CygnetError(f"--{error}") from None
+    if design.suffix == ".cyg":
+        network = load(design)
+        config = hardware(
+            network,
+            steps=steps,
+            lanes=lanes,
+            beat=beat,
+            neuron=neuron_core,
+            cores=cores,
+            arithmetic=arithmetic,
+            block=block,
+        )
+        text, module, contents = accelerator_source(network, config)
+    else:
+        text = read_bytes(design).decode(errors="replace")
+        module = design.stem
+        folder = images or design.parent
+        contents = {
             path.name: path.read_text()
             for path in sorted(folder.glob("*.mem"))
             if f'"{path.name}"' in text
-        },
-        seeds=range(1, seeds + 1),
-        mhz=mhz,
-        optimise=not plain,
-        options=option or (),
-        jobs=jobs,
-        cache=cache,
-    )
+        }
+    with bar("mapping, placing", quiet=as_json) as progress:
+        report = synthesize(
+            text,
+            top=top or module,
+            target=device,
+            images=contents,
+            seeds=range(1, seeds + 1),
+            mhz=mhz,
+            optimise=not plain,
+            options=option or (),
+            jobs=jobs,
+            cache=cache,
+            progress=progress,
+        )
     if out is not None:
         write_text(out, report.to_json())
     if as_json:
@@ -82,16 +131,31 @@ def synth(
         _show(report)
 
 
+def accelerator_source(network: Network, config: HardwareConfig) -> tuple[str, str, dict[str, str]]:
+    """Verilog, top module and memory images of an accelerator."""
+    from cygnet.gateware.verilog import generate, top_name
+
+    contents = {
+        f"{memory.name}.mem": hexadecimal(memory.words, memory.width)
+        for memory in memories(network, config)
+    }
+    return generate(network, config), top_name(network), contents
+
+
 def _show(report: Report) -> None:
-    table = Table("target", "area", "flip-flops", "RAM", "DSP", "Fmax (MHz)", box=None)
     fmax = "not routed" if report.fmax_mhz is None else f"{report.fmax_mhz:.1f}"
     counts = (report.area, report.ffs, report.brams, report.dsps)
-    table.add_row(report.target, *map(str, counts), fmax)
-    console = Console()
-    console.print(table)
+    columns = ("target", "area", "flip-flops", "block RAM", "DSP", "Fmax (MHz)")
+    show("", columns, [(report.target, *counts, fmax)])
+    titles = ("module", "LUT", "carry", "flip-flops", "RAM cells", "block RAM", "DSP")
+    rows = [
+        (place or "(top)", *(use[kind] for kind in KINDS))
+        for place, use in report.modules.items()
+        if any(use.values())
+    ]
+    show("As mapped, each module without those in it:", titles, rows)
     if report.routes:
         slowest = min(report.routes, key=lambda route: route.fmax_mhz)
-        console.print(f"critical path of seed {slowest.seed} ({slowest.fmax_mhz:.1f} MHz), in ns:")
-        for line in slowest.critical:
-            if not line.startswith("0.00"):
-                console.print(f"  {line}", markup=False, highlight=False)
+        path = [(name, f"{delay:.2f}") for name, delay in named_path(slowest.critical) if delay]
+        title = f"Critical path of seed {slowest.seed} ({slowest.fmax_mhz:.1f} MHz)"
+        show(title, ("through", "ns"), path)

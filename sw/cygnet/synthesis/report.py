@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Report", "Route", "mapped_area", "read_route"]
+__all__ = ["Report", "Route", "mapped_area", "named_path", "read_route"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Report:
     :param dsps: multipliers
     :param fmax_mhz: median over the seeds; None where the target is only mapped
     :param routes: one for each seed
+    :param modules: cells of each module by its place, see :mod:`cygnet.synthesis.hierarchy`
     """
 
     target: str
@@ -51,6 +53,7 @@ class Report:
     dsps: int
     fmax_mhz: float | None
     routes: tuple[Route, ...] = ()
+    modules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """As it is stored and printed."""
@@ -89,6 +92,23 @@ def mapped_area(cells: Mapping[str, int]) -> tuple[int, int, int, int]:
     return count["area"], count["ffs"], count["brams"], count["dsps"]
 
 
+_CELL = re.compile(r"(?<=.)_(TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|SB_\w+?)_.*$")
+
+
+def named_path(critical: Sequence[str]) -> list[tuple[str, float]]:
+    """A critical path in the design's own names: (module and signal, ns), what belongs to one
+    signal added up. Names of cells that Yosys made out of a signal lose what Yosys added."""
+    path: list[tuple[str, float]] = []
+    for line in critical:
+        delay, _, place = line.split(" ", 2)
+        name = _CELL.sub("", place.rpartition(".")[0].partition("$")[0])
+        if path and path[-1][0] == name:
+            path[-1] = name, path[-1][1] + float(delay)
+        else:
+            path.append((name, float(delay)))
+    return [(name, round(delay, 2)) for name, delay in path]
+
+
 def read_route(text: str, seed: int) -> Route:
     """A route out of the JSON report of nextpnr."""
     data: dict[str, Any] = json.loads(text)
@@ -109,7 +129,13 @@ def read_route(text: str, seed: int) -> Route:
     return Route(seed, fmax, cells, slowest[1])
 
 
-def routed_report(name: str, family: str, ffs: int, routes: tuple[Route, ...]) -> Report:
+def routed_report(
+    name: str,
+    family: str,
+    ffs: int,
+    routes: tuple[Route, ...],
+    modules: Mapping[str, Mapping[str, int]],
+) -> Report:
     """The report of a placed design; area as of the first seed, speed as the median."""
     cells = routes[0].cells
     kinds = {
@@ -118,4 +144,4 @@ def routed_report(name: str, family: str, ffs: int, routes: tuple[Route, ...]) -
     }[family]
     area, brams, dsps = (cells.get(kind, 0) for kind in kinds)
     fmax = statistics.median(route.fmax_mhz for route in routes)
-    return Report(name, area, cells.get("TRELLIS_FF", ffs), brams, dsps, fmax, routes)
+    return Report(name, area, cells.get("TRELLIS_FF", ffs), brams, dsps, fmax, routes, modules)

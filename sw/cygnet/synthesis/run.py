@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import Any
 from cygnet.cosim.tools import Tool, yosys
 from cygnet.errors import CygnetError
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, netlist, retime
+from cygnet.synthesis import ecp5, hierarchy, netlist, retime
+from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
 from cygnet.synthesis.targets import Target
@@ -52,6 +53,7 @@ def synthesize(
     options: Sequence[str] = (),
     jobs: int = 1,
     cache: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Map, place and route a design.
 
@@ -64,22 +66,30 @@ def synthesize(
     :param options: more options for nextpnr, such as ``--router router2``
     :param jobs: placements at a time
     :param cache: folder of kept results; see :func:`default_cache`
+    :param progress: called with the steps that are done and their number: mapping, each placement
     :raises CygnetError: a tool is missing, or it refuses the design
     """
     folder = cache or default_cache()
     if not seeds:
         raise ValueError("seeds must be at least one, not none")
+    total = 1 + len(seeds) * target.routed
+    progress(0, total)
     mapped = map_design(verilog, top, target, dict(images or {}), optimise, folder)
+    progress(1, total)
     if not target.routed:
-        return Report(target.name, *mapped_area(mapped["cells"]), None)
+        area = mapped_area(mapped["cells"])
+        return Report(target.name, *area, None, modules=mapped["modules"])
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         routes = pool.map(
             lambda seed: _route(mapped["netlist"], target, arguments, seed, folder), seeds
         )
-        found = tuple(routes)
+        found = []
+        for route in routes:
+            found.append(route)
+            progress(1 + len(found), total)
     ffs = sum(count for kind, count in mapped["cells"].items() if kind.startswith("SB_DFF"))
-    return routed_report(target.name, target.family, ffs, found)
+    return routed_report(target.name, target.family, ffs, tuple(found), mapped["modules"])
 
 
 def default_cache() -> Path:
@@ -100,9 +110,11 @@ def map_design(
     optimise: bool,
     folder: Path,
 ) -> dict[str, Any]:
-    """{"cells": number by kind, "netlist": JSON text for nextpnr} of the mapped design."""
+    """{"cells": number by kind, "modules": the same by module, "netlist": JSON text for nextpnr} of
+    the mapped design."""
     tool = yosys()
-    passes = _source(ecp5, retime, netlist) if optimise and target.family == "ecp5" else ""
+    steps = (ecp5, retime, netlist) if optimise and target.family == "ecp5" else ()
+    passes = _source(*steps, hierarchy)
     key = content_key(verilog, top, target.synth, images, str(tool), passes)
     kept = folder / f"{key}.map.json"
     if kept.is_file():
@@ -119,7 +131,7 @@ def map_design(
         check_done(tool.run(["-q", "-p", script], cwd=Path(work)), "Yosys", top)
         design = json.loads(_object((Path(work) / "stat.json").read_text()))["design"]
         text = (Path(work) / "netlist.json").read_text()
-    if passes:
+    if steps:
         parsed = Netlist(text)
         retime.retime_banks(parsed)
         retime.absorb_multiplier_registers(parsed)
@@ -128,6 +140,7 @@ def map_design(
         text = parsed.text()
     result = {
         "cells": design["num_cells_by_type"],
+        "modules": module_use(text),
         "netlist": text if target.routed else "",
     }
     write_text(kept, json.dumps(result))

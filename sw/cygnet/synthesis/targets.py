@@ -49,7 +49,8 @@ TARGETS = {
 
 
 def target(name: str) -> Target:
-    """The target of a name (ValueError otherwise)."""
+    """The target of a name (ValueError otherwise); of an ECP5 without a speed, the slowest."""
+    name = f"{name}-6" if f"{name}-6" in TARGETS else name
     if name not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {name!r}")
     return TARGETS[name]
