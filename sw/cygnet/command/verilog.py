@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from cygnet import __version__
+from cygnet.command.budgeting import as_rows, budget_for, show_budget
 from cygnet.command.common import (
-    Arithmetic,
     AsJson,
     Beat,
     Block,
@@ -30,6 +30,7 @@ from cygnet.network_file import load
 from cygnet.packaging.design import Design
 from cygnet.packaging.files import write_package
 from cygnet.register_export import c_header, python_module
+from cygnet.synthesis.area import DEVICES
 
 __all__ = ["verilog"]
 
@@ -39,10 +40,33 @@ def verilog(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
     lanes: Lanes = "16",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Choose lanes, cores and arithmetic for a device: {', '.join(DEVICES)}.",
+            show_default=False,
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="With --budget: frames a second to reach, not as many as fit."),
+    ] = None,
+    mhz: Annotated[float, typer.Option(help="With --budget: the clock to reckon with.")] = 100,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="With --budget: images to count events in; else shares are assumed."),
+    ] = None,
     beat: Beat = None,
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
-    arithmetic: Arithmetic = "lut",
+    arithmetic: Annotated[
+        str | None,
+        typer.Option(
+            help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
+            "dsp, one, or one for each layer; lut, or with --budget what suits the device.",
+            show_default=False,
+        ),
+    ] = None,
     block: Block = str(BLOCK),
     bus: Annotated[
         str,
@@ -78,15 +102,38 @@ def verilog(
         if given and ports != "axi":
             raise CygnetError(f"{option}: registers come with --bus axi; give both")
     loaded = load(network)
-    config = hardware(
-        loaded,
-        steps=steps,
-        lanes=lanes,
-        beat=beat,
-        neuron=neuron_core,
-        cores=cores,
-        arithmetic=arithmetic,
-        block=block,
+    chosen = None
+    if budget is not None:
+        if mhz <= 0 or (fps is not None and fps <= 0):
+            raise CygnetError("--mhz and --fps: must be above 0")
+        chosen = budget_for(
+            loaded,
+            network,
+            budget,
+            steps=steps,
+            fps=fps,
+            mhz=mhz,
+            beat=beat,
+            arithmetic=arithmetic,
+            data=data,
+        )
+        if not as_json:
+            show_budget(loaded, chosen, budget, mhz)
+    elif fps is not None or data:
+        raise CygnetError("--fps and --data: belong to --budget; give it too")
+    config = (
+        chosen.hardware
+        if chosen is not None
+        else hardware(
+            loaded,
+            steps=steps,
+            lanes=lanes,
+            beat=beat,
+            neuron=neuron_core,
+            cores=cores,
+            arithmetic=arithmetic or "lut",
+            block=block,
+        )
     )
     config = replace(config, loadable=loadable)
     text = generate(loaded, config, bus=ports, buffered=buffered)
@@ -108,8 +155,16 @@ def verilog(
         if found:
             raise MismatchError(f"{path}: {len(found)} lint warnings, the first: {found[0]}")
     if as_json:
+        found_budget = None if chosen is None else as_rows(loaded, chosen)
         print_json(
-            {"file": str(path), "top": top, "bus": bus, "hardware": asdict(config), "lint": lint}
+            {
+                "file": str(path),
+                "top": top,
+                "bus": bus,
+                "hardware": asdict(config),
+                "budget": found_budget,
+                "lint": lint,
+            }
         )
         return
     typer.echo(f"{path}: module {top}, {len(text.splitlines())} lines{', lint clean' * lint}")
