@@ -24,7 +24,7 @@ from cygnet.command.common import (
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_text
 from cygnet.hardware import BLOCK, HardwareConfig
-from cygnet.image_files import hexadecimal
+from cygnet.image_formats import hexadecimal
 from cygnet.images import memories
 from cygnet.network import Network
 from cygnet.network_file import load
@@ -136,7 +136,7 @@ def accelerator_source(network: Network, config: HardwareConfig) -> tuple[str, s
     from cygnet.gateware.verilog import generate, top_name
 
     contents = {
-        f"{memory.name}.mem": hexadecimal(memory.words, memory.width)
+        f"{memory.name}.mem": hexadecimal(memory).decode()
         for memory in memories(network, config)
     }
     return generate(network, config), top_name(network), contents
