@@ -15,6 +15,7 @@ from cygnet.cosim.coverage import (
     Bins,
     Point,
     VerilogCoverage,
+    constant_bits,
     coverage_recipe,
     handshake_bins,
     unexplained,
@@ -91,6 +92,34 @@ def test_handshake_bins() -> None:
     assert not any("held then idle" in name for name in bins.hits)
 
 
+CONSTANT = """\
+module inner(input clk, input [2:0] a, output reg [3:0] o__data = 0, output reg never = 0);
+  wire [3:0] twice = {a, 1'b0};
+  always @(posedge clk) begin
+    o__data <= twice;
+    never <= never & a[0];
+  end
+endmodule
+module top(input clk, input [2:0] a, output [3:0] y, output never);
+  inner part(.clk(clk), .a(a), .o__data(y), .never(never));
+endmodule
+"""
+
+
+def test_bits_that_cannot_change_are_proved_so(tmp_path: Path) -> None:
+    found = constant_bits(CONSTANT, top="top", images=tmp_path)
+    assert {("part.twice", 0), ("part.o__data", 0), ("part.never", 0), ("y", 0)} <= found
+    assert not {("part.twice", 1), ("part.o__data", 3), ("a", 0), ("clk", 0)} & found
+    seen = VerilogCoverage(CONSTANT)
+    points = [
+        Point("toggle", "top.part", 1, "o___05Fdata[0]:0->1"),
+        Point("toggle", "top.part", 1, "o___05Fdata[1]:0->1"),
+        Point("toggle", "top.part", 1, "never:1->0"),
+        Point("branch", "top.part", 5, "if 1"),
+    ]
+    assert unexplained(seen, points, found) == [points[1], points[3]]
+
+
 @pytest.mark.slow
 def test_accelerator(tmp_path: Path) -> None:
     """Stalls, sparse and full frames, frames of a wrong length, layers that stay silent."""
@@ -134,7 +163,7 @@ def test_accelerator(tmp_path: Path) -> None:
     lowest = np.concatenate(events, axis=1).min(axis=1).ravel()
     assert lowest.tolist() == [0, 0, 0]
     holes = seen.holes("line", "branch", "toggle")
-    rest = unexplained(seen, holes)
+    rest = unexplained(seen, holes, constant_bits(verilog, top=top_name(network), images=tmp_path))
     print(f"lines {seen.share('line'):.2%}, branches {seen.share('branch'):.2%}, ", end="")
     print(f"toggles {seen.share('toggle'):.2%}, {len(seen.counts)} points, {len(holes)} holes, ")
     print(f"{len(rest)} of them unexplained:")
