@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test test-all test-gates lint docs prove mutate fuzz bench bench-neuron clean help
+.PHONY: demo test test-all test-gates lint docs prove mutate fuzz bench bench-neuron bench-accelerator bench-accelerator-full clean help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -56,6 +56,12 @@ bench: $(READY) ## images per second: golden model against torch, and the RTL un
 
 bench-neuron: $(READY) ## area and speed of the neuron cores, by Yosys and nextpnr
 	$(BIN)/python benchmarks/neuron.py --jobs $(JOBS)
+
+bench-accelerator: $(READY) ## whole accelerators; NETWORKS=folder of .cyg files, DATA=mnist.npz
+	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA)
+
+bench-accelerator-full: $(READY) ## the same, and nothing that was kept is used
+	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA) --full
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

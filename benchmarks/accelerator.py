@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole accelerators: accuracy and cycles on a test set, area and speed on a device.
+
+Writes build/bench/accelerator.json. Run by ``make bench-accelerator NETWORKS=folder
+DATA=mnist.npz``; the folder has ``mlp.cyg`` and ``lenet.cyg`` (docs/results/accelerator.md says how they are made).
+Results of synthesis are kept by content; ``--full`` makes them anew. Cycles are those of the golden
+timing model, which the RTL is compared with by ==.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cygnet.command.common import hardware
+from cygnet.command.synth import accelerator_source
+from cygnet.data import load as load_data
+from cygnet.files import write_text
+from cygnet.golden.timing import count_events, lane_use, predict
+from cygnet.golden.values import run
+from cygnet.layer_plan import plan_layers
+from cygnet.network_file import load
+from cygnet.synthesis import synthesize, target
+from cygnet.synthesis.area import DEVICES, layer_area, total
+
+
+@dataclass(frozen=True)
+class Case:
+    """One accelerator on one target."""
+
+    network: str
+    where: str
+    lanes: str
+    cores: str = "1"
+    beat: int | None = None
+    arithmetic: str = "lut"
+
+
+CASES = {
+    "mlp-16": Case("mlp", "ecp5-85k-6", "16,5", beat=8),
+    "mlp-16-lut6": Case("mlp", "xilinx7", "16,10", beat=8, arithmetic="lut6"),
+    "mlp-16-dsp": Case("mlp", "xilinx7", "16,4", beat=8, arithmetic="dsp"),
+    "mlp-128": Case("mlp", "ecp5-85k-6", "128,10", beat=16, arithmetic="dsp,lut"),
+    "lenet": Case("lenet", "ecp5-85k-6", "6,16,20,12,5", "3,4,1,1,1"),
+}
+IMAGES = 1000
+"""Of which events are counted back to back; accuracy and latency take all."""
+
+
+def measure(
+    name: str, case: Case, folder: Path, data: str, seeds: int, full: bool
+) -> dict[str, Any]:
+    """One row."""
+    network = load(folder / f"{case.network}.cyg")
+    config = hardware(
+        network,
+        steps=1,
+        lanes=case.lanes,
+        cores=case.cores,
+        beat=case.beat,
+        arithmetic=case.arithmetic,
+    )
+    images = load_data([data], split="test", layout=network.input.layout)
+    x = images.x.reshape(-1, *network.input.shape)
+    labels = run(network, x, steps=1).labels
+    few = x[:IMAGES]
+    events = count_events(network, config, few, run(network, few, steps=1, record=True).counts)
+    alone = predict(network, config, events, back_to_back=False)
+    chain = predict(network, config, events)
+    text, top, contents = accelerator_source(network, config)
+    with tempfile.TemporaryDirectory(dir=".") as fresh:
+        report = synthesize(
+            text,
+            top=top,
+            target=target(case.where),
+            images=contents,
+            seeds=range(1, seeds + 1),
+            mhz=150,
+            options=("--router", "router2"),
+            cache=Path(fresh) if full else None,
+        )
+    device = DEVICES["ecp5-85k" if case.where.startswith("ecp5") else "xc7a200t"]
+    expected = total([layer_area(plan, device) for plan in plan_layers(network, config)], device)
+    fmax = report.fmax_mhz
+    return {
+        "case": name,
+        "target": report.target,
+        "accuracy": float((labels == images.y).mean()),
+        "latency": float(alone.latency.mean()),
+        "interval": chain.interval,
+        "lane_use": lane_use(network, config, events, chain),
+        "area": report.area,
+        "ffs": report.ffs,
+        "brams": report.brams,
+        "dsps": report.dsps,
+        "fmax_mhz": fmax,
+        "images_per_second": None if fmax is None else fmax * 1e6 / chain.interval,
+        "seeds": seeds,
+        "expected": {"area": expected.tables, "brams": expected.rams, "dsps": expected.dsps},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=Path, required=True, help="folder of the .cyg files")
+    parser.add_argument("--data", required=True, help="MNIST as .npz")
+    parser.add_argument("--case", action="append", choices=CASES, help="only this one")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--full", action="store_true", help="make kept results anew")
+    parser.add_argument("--output", type=Path, default=Path("build/bench/accelerator.json"))
+    options = parser.parse_args()
+    rows = []
+    for name in options.case or CASES:
+        case = CASES[name]
+        row = measure(name, case, options.networks, options.data, options.seeds, options.full)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+        write_text(options.output, json.dumps({"rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
