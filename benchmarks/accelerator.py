@@ -2,7 +2,8 @@
 """Whole accelerators: accuracy and cycles on a test set, area and speed on a device.
 
 Writes build/bench/accelerator.json. Run by ``make bench-accelerator NETWORKS=folder
-DATA=mnist.npz``; the folder has ``mlp.cyg`` and ``lenet.cyg`` (docs/results/accelerator.md says how they are made).
+DATA=mnist.npz``; the folder has ``mlp.cyg`` and ``lenet.cyg`` (docs/results/accelerator.md says how
+they are made).
 Results of synthesis are kept by content; ``--full`` makes them anew. Cycles are those of the golden
 timing model, which the RTL is compared with by ==.
 """

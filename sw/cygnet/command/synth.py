@@ -136,8 +136,7 @@ def accelerator_source(network: Network, config: HardwareConfig) -> tuple[str, s
     from cygnet.gateware.verilog import generate, top_name
 
     contents = {
-        f"{memory.name}.mem": hexadecimal(memory).decode()
-        for memory in memories(network, config)
+        f"{memory.name}.mem": hexadecimal(memory).decode() for memory in memories(network, config)
     }
     return generate(network, config), top_name(network), contents
 
