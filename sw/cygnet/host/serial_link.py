@@ -74,7 +74,7 @@ class SerialDevice:
         self._attempts = attempts
         self._number = int(time.monotonic_ns() // 1000) % NUMBERS
         bauds: Sequence[int] = BAUDS if baud is None else (baud,)
-        self._port = _open(port, bauds[0])
+        self._port = _open(port, bauds[0], timeout)
         try:
             greeting = self._greet(bauds)
         except BaseException:
@@ -122,7 +122,7 @@ class SerialDevice:
                 under_way[number] = _Request(first, protocol.encode(frame), time.monotonic())
                 self._write(under_way[number].line)
                 first += 1
-            answers = self._read(self._timeout)
+            answers = self._read()
             for frame in answers:
                 request = under_way.get(frame.sequence)
                 if request is None:
@@ -172,7 +172,7 @@ class SerialDevice:
     def _same_board(self, where: str) -> None:
         """Ask again who is there (DeviceError where nobody or somebody else is)."""
         for _ in range(self._attempts):
-            found = self._ask(self._timeout)
+            found = self._ask()
             if found is None:
                 continue
             if found != self._greeting:
@@ -186,11 +186,11 @@ class SerialDevice:
             "cable, and run again"
         )
 
-    def _ask(self, patience: float) -> Greeting | None:
+    def _ask(self) -> Greeting | None:
         """What the board says of itself; the answers that come before it are dropped."""
         number = self._next()
         self._write(protocol.encode(Frame(protocol.IDENTIFY, number)))
-        while frames := self._read(patience):
+        while frames := self._read():
             for frame in frames:
                 if (frame.kind, frame.sequence) == (protocol.IDENTITY, number):
                     return Greeting.unpack(frame.payload)
@@ -203,7 +203,7 @@ class SerialDevice:
             for _ in range(2 if len(bauds) > 1 else self._attempts):
                 # Until it is known what comes, anything up to a classification of 4096 may.
                 self._parser = Parser(protocol.answer_length(4096))
-                found = self._ask(self._timeout)
+                found = self._ask()
                 if found is None:
                     heard += self._parser.dropped
                     continue
@@ -230,10 +230,9 @@ class SerialDevice:
         except OSError as error:
             raise DeviceError(f"{self._name}: the port is gone ({error}); plug it in") from None
 
-    def _read(self, patience: float) -> list[Frame]:
+    def _read(self) -> list[Frame]:
         """The next frames; none where the line was quiet so long, or talked nonsense longer."""
-        until = time.monotonic() + NONSENSE * patience
-        self._port.timeout = patience
+        until = time.monotonic() + NONSENSE * self._timeout
         try:
             while True:
                 data = self._port.read(1)
@@ -249,9 +248,9 @@ class SerialDevice:
 _NOT_OURS = "an answer does not have the classes of this board; build the bitstream again"
 
 
-def _open(name: str, baud: int) -> serial.Serial:
+def _open(name: str, baud: int, timeout: float) -> serial.Serial:
     try:
-        return serial.Serial(name, baud, exclusive=True, write_timeout=10)
+        return serial.Serial(name, baud, timeout=timeout, write_timeout=10, exclusive=True)
     except (OSError, ValueError) as error:
         text = str(error)
         if "lock" in text or "busy" in text.lower():

@@ -161,7 +161,7 @@ def test_a_busy_port_and_one_that_says_nothing() -> None:
             r"\(nothing came back\); check the port, --baud and that the bitstream is loaded$",
         ):
             serial_link.SerialDevice(name, timeout=0.01)
-        first = serial_link._open(name, 115200)
+        first = serial_link._open(name, 115200, 0.1)
         with pytest.raises(DeviceError, match=rf"^{name}: the port is busy; close the program "):
             serial_link.SerialDevice(name)
         first.close()
