@@ -79,13 +79,12 @@ Beat = Annotated[
         show_default=False,
     ),
 ]
-Arithmetic = Annotated[
-    str,
-    typer.Option(
-        help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
-        "dsp, one, or one for each layer (dsp,lut,lut)."
-    ),
-]
+_ARITHMETIC_HELP = (
+    "Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or dsp, one, or "
+    "one for each layer (dsp,lut,lut)."
+)
+Arithmetic = Annotated[str, typer.Option(help=_ARITHMETIC_HELP)]
+ArithmeticChoice = Annotated[str | None, typer.Option(help=_ARITHMETIC_HELP, show_default=False)]
 Cores = Annotated[
     str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
 ]

@@ -12,6 +12,7 @@ import typer
 from cygnet import __version__
 from cygnet.command.budgeting import as_rows, budget_for, show_budget
 from cygnet.command.common import (
+    ArithmeticChoice,
     AsJson,
     Beat,
     Block,
@@ -59,14 +60,7 @@ def verilog(
     beat: Beat = None,
     neuron_core: NeuronCore = "fast",
     cores: Cores = "1",
-    arithmetic: Annotated[
-        str | None,
-        typer.Option(
-            help="Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or "
-            "dsp, one, or one for each layer; lut, or with --budget what suits the device.",
-            show_default=False,
-        ),
-    ] = None,
+    arithmetic: ArithmeticChoice = None,
     block: Block = str(BLOCK),
     bus: Annotated[
         str,
