@@ -80,5 +80,5 @@ def test_netlist(
     image.write_text("\n".join(words) + "\n")
     if family == "ecp5":
         other = netlist(generate(network, hardware), top=top, family=family, images=tmp_path)
-        with pytest.raises(MismatchError, match="logit expected"):
+        with pytest.raises(MismatchError, match="expected"):
             accelerator.run_and_check(compiled(other), found, back_to_back=True)
