@@ -4,7 +4,7 @@
 A model of each part of a layer from its plan, in the cells of ECP5: tables and halves of carry
 cells (TRELLIS_COMB), with distributed RAM at six a cell. Its constants are fitted to the mapped
 modules of the accelerators in docs/results/accelerator.md, which says how far it is off. Other
-families are the same number times a factor: Xilinx 7 from an accelerator that was mapped for both,
+families are the same number times a factor: Xilinx 7 from two accelerators that were mapped,
 iCE40 from the neuron cores.
 """
 
@@ -47,7 +47,7 @@ class Device:
     @property
     def factor(self) -> float:
         """Tables of this family for each of ECP5."""
-        return {"ecp5": 1.0, "ice40": 1.7, "xilinx": 0.65}[self.family]
+        return {"ecp5": 1.0, "ice40": 1.7, "xilinx": 0.9}[self.family]
 
 
 DEVICES = {
