@@ -66,7 +66,28 @@ Split = Annotated[
     str | None,
     typer.Option(help="train or test, of data that holds both; test where left out."),
 ]
-Limit = Annotated[int | None, typer.Option(help="Only the first so many images.")]
+
+
+def _number_or_all(text: str) -> int | None:
+    """An option's number of images; None for all of them."""
+    if text == "all":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} must be a number or 'all'") from None
+
+
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        "--samples",
+        parser=_number_or_all,
+        metavar="<int>",
+        help="Only the first so many images, or all.",
+    ),
+]
 Lanes = Annotated[
     str,
     typer.Option(help="Outputs computed at once: one number, or one for each layer (16,16,10)."),

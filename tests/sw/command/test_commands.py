@@ -110,6 +110,15 @@ def test_eval(call: Call, cyg: Path) -> None:
     assert f"{100 * golden_accuracy(cyg, 1):.2f} %" in call("eval", cyg, "--data", "digits").out
 
 
+def test_samples_are_a_number_or_all(call: Call, cyg: Path) -> None:
+    every = call("eval", cyg, "--data", "digits", "--samples", "all", "--json").json
+    assert every["images"] == len(digits("test"))
+    assert call("eval", cyg, "--data", "digits", "--samples", 7, "--json").json["images"] == 7
+    failed = call("eval", cyg, "--data", "digits", "--samples", "most")
+    assert failed.code == 2
+    assert "'most' must be a number or 'all'" in failed.err
+
+
 def test_eval_of_an_npz_file_of_vectors(call: Call, cyg: Path, tmp_path: Path) -> None:
     data = digits("test")
     np.savez(tmp_path / "flat.npz", x=data.x.reshape(-1, 64), y=data.y.astype(np.uint8))
