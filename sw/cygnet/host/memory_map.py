@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cygnet.host.closing import Closing
 from cygnet.host.device import Answers, DeviceError, Identity, Progress, check_frames
 from cygnet.host.parameters import Parameters
 from cygnet.host.registers import MappedRegisters, Registers
@@ -40,7 +40,7 @@ class Dma(Protocol):
         """Forget what is under way."""
 
 
-class MemoryMapDevice:
+class MemoryMapDevice(Closing):
     """A :class:`~cygnet.host.device.Device` behind registers.
 
     :param registers: of the accelerator
@@ -113,17 +113,6 @@ class MemoryMapDevice:
         close = getattr(self._registers, "close", None)
         if close is not None:
             close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def classify(self, frames: NDArray[np.uint8], *, progress: Progress | None = None) -> Answers:
         check_frames(frames, self._identity)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from types import TracebackType
 from typing import Protocol, Self
 
+from cygnet.host.closing import Closing
 from cygnet.host.device import DeviceError
 from cygnet.registers import ADDRESS_BITS
 
@@ -28,7 +28,7 @@ class Registers(Protocol):
     def write(self, offset: int, value: int, /) -> None: ...
 
 
-class MappedRegisters:
+class MappedRegisters(Closing):
     """Registers through ``/dev/mem`` or a UIO device.
 
     :param path: such as ``/dev/uio0``
@@ -79,14 +79,3 @@ class MappedRegisters:
         self._words.release()
         if not self._map.closed:
             self._map.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

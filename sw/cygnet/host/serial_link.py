@@ -12,14 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import serial
 from numpy.typing import NDArray
 
 from cygnet.host import protocol
+from cygnet.host.closing import Closing
 from cygnet.host.device import Answers, DeviceError, Identity, Progress, check_frames
 from cygnet.host.protocol import Frame, Greeting, Parser
 
@@ -51,7 +50,7 @@ class _Request:
     sent: int = 1
 
 
-class SerialDevice:
+class SerialDevice(Closing):
     """A :class:`~cygnet.host.device.Device` behind a serial port.
 
     :param port: such as ``/dev/ttyUSB0`` or ``COM3``
@@ -95,17 +94,6 @@ class SerialDevice:
 
     def close(self) -> None:
         self._port.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def classify(self, frames: NDArray[np.uint8], *, progress: Progress | None = None) -> Answers:
         check_frames(frames, self.identity)

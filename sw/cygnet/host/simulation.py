@@ -6,12 +6,12 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cygnet.hardware import HardwareConfig
+from cygnet.host.closing import Closing
 from cygnet.host.device import Answers, Identity, Progress, check_frames
 from cygnet.input_stream import frame_bytes
 from cygnet.network import Network
@@ -19,7 +19,7 @@ from cygnet.network import Network
 __all__ = ["SimulationDevice"]
 
 
-class SimulationDevice:
+class SimulationDevice(Closing):
     """A :class:`~cygnet.host.device.Device`: no board, no serial line, the same answers and clocks.
 
     :param workers: processes
@@ -60,9 +60,3 @@ class SimulationDevice:
 
     def close(self) -> None:
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -7,13 +7,15 @@ carry on, in the same shape; its state lives from one :meth:`SpikingNeuron.reset
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 __all__ = ["GN", "IF", "SNM", "SpikingNeuron"]
 
 
-class SpikingNeuron(nn.Module):
+class SpikingNeuron(nn.Module, ABC):
     """What the three kinds share: threshold, initial potential, state, the soft reset.
 
     :param threshold: theta, finite and > 0; a number or a tensor that broadcasts to one sample,
@@ -83,8 +85,9 @@ class SpikingNeuron(nn.Module):
         self.potential = before - counts * step
         return counts
 
+    @abstractmethod
     def _fire(self, before: Tensor, step: Tensor) -> Tensor:
-        raise NotImplementedError
+        """How many spikes the potential ``before`` gives, in thresholds ``step``."""
 
     def forward(self, current: Tensor) -> Tensor:
         return self.fire(current) * self.carried

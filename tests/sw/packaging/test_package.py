@@ -80,7 +80,8 @@ def test_no_path_of_the_machine(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.suffix in (".f", ".core", ".tcl", ".xml"):
             text = path.read_text().replace("http://", "").replace("</", "<").replace("/>", ">")
-            assert not re.search(r"(?<![\w.{])/\w+/", text.replace("-taxonomy /UserIP", "")), path
+            text = re.sub(r"-taxonomy \S+", "", text)  # a place in Vivado's catalogue
+            assert not re.search(r"(?<![\w.{])/\w+/", text), path
 
 
 @pytest.mark.parametrize("inner", [".", "images"])
@@ -125,11 +126,11 @@ def test_fusesoc_sets_up_the_core(inner: str, folder: Path, tmp_path: Path) -> N
     roots = ("--cores-root", str(made))
     done = fusesoc(*roots, "run", "--setup", "--target", "lint", described["name"], cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    work = next((tmp_path / "build").glob("*/lint*"))
-    options = next(work.glob("*.vc")).read_text()
+    project = next((tmp_path / "build").glob("*/lint*"))
+    options = next(project.glob("*.vc")).read_text()
     assert f"--top-module {core.stem}" in options
     assert f"{core.stem}.v" in options
-    copied = {path.name for path in work.iterdir()}
+    copied = {path.name for path in project.iterdir()}
     assert {path.name for path in made.glob("*.mem")} <= copied
 
 

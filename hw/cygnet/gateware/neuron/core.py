@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, ResetSignal, Signal, Value, signed, unsigned
@@ -46,7 +47,7 @@ def spike_layout(config: NeuronCoreConfig) -> data.StructLayout:
     )
 
 
-class NeuronCore(wiring.Component):
+class NeuronCore(wiring.Component, ABC):
     """A pipeline that does one neuron-step a clock; its subclasses say what a step computes.
 
     A step that is ``first`` starts a neuron: its membrane is v0 and its memory 0, whatever the slot
@@ -139,6 +140,7 @@ class NeuronCore(wiring.Component):
         self._output(m, line, advance)
         return m
 
+    @abstractmethod
     def fire(self, m: Module, line: Timeline) -> None:
         """Adds what one step does with p.
 
@@ -146,7 +148,6 @@ class NeuronCore(wiring.Component):
         ``line``; puts ``count`` there, in stage ``encode``, ``left``, the membrane after the step,
         and for an SNM ``kept``, its memory.
         """
-        raise NotImplementedError
 
     def _parameters(self, m: Module, line: Timeline, advance: Signal) -> None:
         config = self.config
