@@ -191,6 +191,7 @@ def _report(
     """Measure what the page shows, and write it."""
     from cygnet.hardware import HardwareConfig
     from cygnet.report.activity import activity
+    from cygnet.report.device import find_synthesis
     from cygnet.report.errors import trace_layers
     from cygnet.report.measurements import add, read
     from cygnet.report.page import page
@@ -215,7 +216,15 @@ def _report(
     add(out, network, "errors", errors, command)
     add(out, network, "activity", asdict(found), command)
     add(out, network, "simulation", simulation(table.found, test.y), command)
-    text = page(network, read(out, network), hardware=config, command=command)
+    text = page(
+        network,
+        read(out, network),
+        hardware=config,
+        synthesis=find_synthesis(out, network),
+        file=str(out / "digits.cyg"),
+        folder=str(out),
+        command=command,
+    )
     write_text(out / PAGE, text)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from cygnet.files import write_text
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
 from cygnet.network_file import load
+from cygnet.synthesis.area import DEVICES
 
 __all__ = ["report"]
 
@@ -48,7 +48,19 @@ def report(
         str | None,
         typer.Option(help="The trained network, for accuracy and error; as `cygnet convert`."),
     ] = None,
-    weights: Annotated[Path | None, typer.Option("--weights", "-w", help="Its state dict.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Of a factory; its state dict.")
+    ] = None,
+    synth: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Report of `cygnet synth -o` that is not in the folder.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help=f"Of the estimate, where no such report is: {', '.join(DEVICES)}."),
+    ] = "ecp5-85k",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help=f"Page to write; BUILD_DIR/{PAGE}.")
     ] = None,
@@ -58,18 +70,23 @@ def report(
 
     Shows what the commands left there: the .cyg file, manifest.json of `cygnet image` or `cygnet
     sim -o`, measurements.json, reports of `cygnet synth -o`. With --data it counts spikes, events
-    and clocks first, with --model and --weights accuracy and error too.
+    and clocks first, with --model (and --weights) accuracy and error too. Without a report of
+    `cygnet synth` what each layer takes is estimated.
 
     Example: cygnet report build/mnist --data mnist.npz --limit 200
     """
+    from cygnet.report.device import find_synthesis
     from cygnet.report.measurements import read
     from cygnet.report.page import find_hardware, find_network, page
 
     path = network or find_network(folder)
     loaded = load(path)
     configs = find_hardware(folder, loaded)
-    if (model is None) != (weights is None) or (model is not None and not data):
-        raise CygnetError("--model: go with --weights and --data; give all three")
+    if weights is not None and model is None:
+        raise CygnetError("--weights: are of a --model; give it too")
+    if model is not None and not data:
+        raise CygnetError("--model: is compared on images; give --data too")
+    one_of(device, "--device", tuple(DEVICES))
     if steps is not None and configs and steps not in configs:
         listed = ", ".join(map(str, configs))
         raise CygnetError(f"--steps: {steps} must be one of {listed}, as in {folder}")
@@ -78,13 +95,25 @@ def report(
     at = steps or max(configs, default=loaded.steps)
     if data:
         _measure(folder, loaded, path, data, split, limit, at, configs.get(at), quiet=as_json)
-        if model is not None and weights is not None:
+        if model is not None:
             _compare(folder, loaded, model, weights, data, split, limit, at, quiet=as_json)
     sections = read(folder, loaded)
-    found = _synthesis(folder)
+    try:
+        found = find_synthesis(folder, loaded, synth or ())
+    except ValueError as error:
+        raise CygnetError(f"--synth: {error}") from None
     target = out or folder / PAGE
     hardware = configs.get(sections["activity"]["steps"] if "activity" in sections else at)
-    text = page(loaded, sections, hardware=hardware, synthesis=found, command=invocation())
+    text = page(
+        loaded,
+        sections,
+        hardware=hardware,
+        synthesis=found,
+        device=device,
+        file=str(path),
+        folder=str(folder),
+        command=invocation(),
+    )
     write_text(target, text)
     if as_json:
         print_json(
@@ -126,7 +155,7 @@ def _compare(
     folder: Path,
     network: Network,
     model: str,
-    weights: Path,
+    weights: Path | None,
     data: list[str],
     split: str | None,
     limit: int | None,
@@ -137,45 +166,39 @@ def _compare(
     """Accuracy and error against the trained network."""
     from cygnet.command.common import accuracy
     from cygnet.command.convert import float_labels
-    from cygnet.conversion import to_spiking
     from cygnet.data import load as load_data
     from cygnet.golden.values import run
-    from cygnet.models import build, load_weights
+    from cygnet.interop.sources import read_source
+    from cygnet.neurons import Imported
     from cygnet.report.errors import trace_layers
-    from cygnet.report.measurements import add
+    from cygnet.report.measurements import add, read
+    from cygnet.report.origin import spiking_origin
     from cygnet.training import logits
 
-    trained = build(model)
-    load_weights(trained, weights)
-    neurons = network.layers[0].neurons
-    assert neurons is not None
-    layout = network.input.layout
+    trained = read_source(model, weights).model
+    if trained is None:
+        raise CygnetError(f"{model}: is an integer network already, and no trained one")
+    spiking = spiking_origin(network, trained, model)
     wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
-    train = load_data(data, prefer="train", layout=layout)
-    test = load_data(data, split=wanted, layout=layout)
+    test = load_data(data, split=wanted, layout=network.input.layout)
     test = test if limit is None else test.take(slice(0, limit))
-    spiking = to_spiking(
-        trained, train.x[:1000].copy(), input=network.input, neuron=neurons.kind, tau=neurons.tau
-    )
-    names = [stage.name for stage in spiking.folded]
-    if names != [layer.name for layer in network.layers]:
-        raise CygnetError(
-            f"{model}: has layers {', '.join(names)}, and the network "
-            f"{', '.join(layer.name for layer in network.layers)}; give the model it was made from"
-        )
-    ann = logits(trained, test, network.input).argmax(dim=1).numpy()
     with bar("spiking network, float", quiet=quiet) as progress:
         floats = float_labels(spiking, test.x, network.steps, progress)
+    if any(isinstance(neurons, Imported) for neurons in spiking.neurons):
+        ann = floats[-1]  # a spiking network is its own yardstick
+    else:
+        ann = logits(trained, test, network.input).argmax(dim=1).numpy()
     after = run(
         network, test.x.reshape(-1, *network.input.shape), steps=network.steps, each_step=True
     ).after
     assert after is not None
+    before = read(folder, network)
     found = {
         "images": len(test),
         "ann": accuracy(ann, test.y),
         "float": {str(t + 1): accuracy(row, test.y) for t, row in enumerate(floats)},
         "golden": {str(t + 1): accuracy(row.argmax(1), test.y) for t, row in enumerate(after)},
-        "rtl": {},
+        "rtl": _simulated(before.get("simulation"), len(test)),
     }
     add(folder, network, "accuracy", found, invocation())
     some = test.x[:100].copy()
@@ -184,15 +207,8 @@ def _compare(
     add(folder, network, "errors", errors, invocation())
 
 
-def _synthesis(folder: Path) -> list[dict[str, Any]]:
-    """Reports of ``cygnet synth -o`` in the folder and those in it."""
-    found = []
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]):
-        try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        wanted = {"target", "area", "ffs", "brams", "dsps", "fmax_mhz"}
-        if isinstance(content, dict) and wanted <= set(content):
-            found.append({**content, "file": str(path.relative_to(folder))})
-    return found
+def _simulated(simulation: dict[str, Any] | None, images: int) -> dict[str, float]:
+    """Accuracy of `cygnet sim` by T, if it ran on as many images."""
+    if simulation is None or simulation["images"] != images:
+        return {}
+    return {t: one["accuracy"] for t, one in simulation["steps"].items()}

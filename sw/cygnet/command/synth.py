@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,8 +22,10 @@ from cygnet.command.common import (
     NeuronCore,
     bar,
     hardware,
+    print_json,
     show,
 )
+from cygnet.command.invocation import invocation
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_text
 from cygnet.hardware import BLOCK, HardwareConfig
@@ -33,7 +38,10 @@ from cygnet.synthesis import target as find
 from cygnet.synthesis.hierarchy import KINDS
 from cygnet.synthesis.report import named_path
 
-__all__ = ["synth"]
+__all__ = ["accelerator_source", "synth"]
+
+_CHECKSUM = re.compile(r"^// *checksum +([0-9a-f]{64})$", re.MULTILINE)
+"""What `cygnet verilog` writes at the top: the network that the Verilog is of."""
 
 
 def synth(
@@ -87,6 +95,7 @@ def synth(
         device = find(target)
     except ValueError as error:
         raise CygnetError(f"--{error}") from None
+    stated: dict[str, Any] = {"command": invocation(), "network": None, "hardware": None}
     if design.suffix == ".cyg":
         network = load(design)
         config = hardware(
@@ -100,8 +109,11 @@ def synth(
             block=block,
         )
         text, module, contents = accelerator_source(network, config)
+        stated |= {"network": network.digest, "hardware": asdict(config)}
     else:
         text = read_bytes(design).decode(errors="replace")
+        checksum = _CHECKSUM.search(text)
+        stated["network"] = None if checksum is None else checksum[1]
         module = design.stem
         folder = images or design.parent
         contents = {
@@ -123,10 +135,11 @@ def synth(
             cache=cache,
             progress=progress,
         )
+    content = asdict(report) | stated
     if out is not None:
-        write_text(out, report.to_json())
+        write_text(out, json.dumps(content, indent=2) + "\n")
     if as_json:
-        typer.echo(report.to_json())
+        print_json(content)
     else:
         _show(report)
 

@@ -172,7 +172,10 @@ def _initial(neuron: SpikingNeuron, reset: NDArray[np.int64]) -> NDArray[np.int6
         if fraction.flat[0] == 0.5:
             return reset >> 1
         return np.rint(fraction.flat[0] * reset).astype(np.int64)
+    if fraction.ndim == 3 and fraction.shape[1:] == (1, 1):
+        fraction = fraction.reshape(-1)
     if fraction.ndim == 1:
+        fraction = fraction[:, None, None] if reset.ndim == 3 else fraction
         return np.rint(fraction * reset).astype(np.int64)
     whole = reset if reset.ndim == 3 else reset[:, None, None]
     return np.rint(fraction * whole).astype(np.int64)

@@ -58,7 +58,8 @@ def lines(
     y_label: str,
     level: tuple[str, float] | None = None,
 ) -> str:
-    """Values against a whole number, one line for each series, and a level to compare them with.
+    """Values against a whole number, one line for each series, and a level to compare them with;
+    of more than 16 numbers, which must be positive, the axis is logarithmic.
 
     :param series: by name, value by number; a line ends where a number that another series has is
         left out
@@ -73,9 +74,13 @@ def lines(
     low, high = low - margin, high + margin
     right = WIDTH - 150
 
-    def x(number: float) -> float:
-        span = max(numbers[-1] - numbers[0], 1)
-        return LEFT + 12 + (number - numbers[0]) / span * (right - LEFT - 24)
+    many = len(numbers) > 16
+    places = {number: math.log2(number) if many else number for number in numbers}
+    first, last = places[numbers[0]], places[numbers[-1]]
+
+    def x(number: int) -> float:
+        span = (last - first) or 1
+        return LEFT + 12 + (places[number] - first) / span * (right - LEFT - 24)
 
     def y(value: float) -> float:
         return TOP + (high - value) / (high - low) * (height - TOP - BOTTOM)
@@ -84,7 +89,7 @@ def lines(
     for value in ticks(low, high):
         parts.append(_line(LEFT, y(value), right, y(value), "grid"))
         parts.append(_text(LEFT - 8, y(value) + 4, f"{value:g}", "tick", "end"))
-    shown = numbers if len(numbers) <= 16 else [n for n in numbers if not n & (n - 1)]
+    shown = [n for n in numbers if n.bit_count() == 1] if many else numbers
     for number in shown:
         parts.append(_text(x(number), height - BOTTOM + 18, str(number), "tick", "middle"))
     parts.append(_text((LEFT + right) / 2, height - 6, x_label, "label", "middle"))

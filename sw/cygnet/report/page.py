@@ -20,6 +20,7 @@ from cygnet.images import memories
 from cygnet.network import INPUT, Network
 from cygnet.report import charts
 from cygnet.report.activity import Histogram, LayerActivity
+from cygnet.report.device import Taken, estimate, measured, synth_command
 from cygnet.report.energy import ASSUMPTIONS, energy
 from cygnet.report.graph import graph
 from cygnet.report.measurements import Section
@@ -70,6 +71,9 @@ def page(
     *,
     hardware: HardwareConfig | None = None,
     synthesis: Sequence[dict[str, Any]] = (),
+    device: str = "ecp5-85k",
+    file: str = "NETWORK.cyg",
+    folder: str = "BUILD_DIR",
     command: str = "cygnet report",
 ) -> str:
     """The page as HTML.
@@ -77,6 +81,9 @@ def page(
     :param sections: of :func:`cygnet.report.measurements.read`
     :param hardware: for what each memory takes
     :param synthesis: reports of ``cygnet synth -o``, each with its ``file``
+    :param device: what the area is estimated for where no report divides it by layer
+    :param file: of the network, for commands that the page names
+    :param folder: that the page is about, likewise
     :param command: what made the page
     """
     rows = describe(network)
@@ -89,9 +96,14 @@ def page(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).from_string(TEMPLATE.read_text())
     activity = sections.get("activity")
+    taken = _taken(network, hardware, synthesis, device, file, folder)
+    cells = {} if taken is None else {row.name: row for row in taken.rows}
     return template.render(
         network=network,
         version=__version__,
+        file=file,
+        folder=folder,
+        taken=taken,
         command=command,
         sections={**dict.fromkeys(get_args(Section)), **sections},
         hardware=hardware,
@@ -99,12 +111,14 @@ def page(
         tiles=_tiles(sections, synthesis),
         graph=Markup(graph(network, rows, shares)),
         layers=[
-            _layer(row, layer, share, stored)
+            _layer(row, layer, share, stored) | {"cells": cells.get(row.name)}
             for row, layer, share, stored in zip(
                 rows, active, shares, _stored(network, hardware, len(rows)), strict=True
             )
         ],
         accuracy=_accuracy(sections.get("accuracy")),
+        forms=_forms(sections.get("accuracy")),
+        shown_steps=_shown_steps(sections.get("accuracy")),
         errors=_errors(sections.get("errors")),
         pipeline=None
         if activity is None or activity["pipeline"] is None
@@ -169,6 +183,25 @@ def _tiles(
     return tiles
 
 
+def _taken(
+    network: Network,
+    hardware: HardwareConfig | None,
+    synthesis: Sequence[dict[str, Any]],
+    device: str,
+    file: str,
+    folder: str,
+) -> Taken | None:
+    """The report of the very hardware where there is one, else any, else an estimate."""
+    wanted = None if hardware is None else json.loads(json.dumps(asdict(hardware)))
+    order = sorted(synthesis, key=lambda report: report.get("hardware") != wanted)
+    best = next(filter(None, (measured(report, network) for report in order)), None)
+    if best is None and hardware is not None:
+        return estimate(
+            network, hardware, device, synth_command(hardware, network, device, file, folder)
+        )
+    return best
+
+
 def _stored(
     network: Network, hardware: HardwareConfig | None, count: int
 ) -> list[dict[str, int] | None]:
@@ -209,14 +242,27 @@ def _layer(
     }
 
 
+def _forms(found: dict[str, Any] | None) -> dict[str, str]:
+    """Names of the forms of the network whose accuracy is known, by their keys."""
+    names = {"float": "spiking, float", "golden": "integers", "rtl": "RTL"}
+    return {key: name for key, name in names.items() if found is not None and found.get(key)}
+
+
+def _shown_steps(found: dict[str, Any] | None) -> list[str]:
+    """The T of a table that is not too long: of many, powers of two and what ran in RTL."""
+    steps = {t for key in _forms(found) for t in (found or {})[key]}
+    if len(steps) > 8:
+        ran = (found or {}).get("rtl", {})
+        steps = {t for t in steps if t in ran or int(t).bit_count() == 1}
+    return sorted(steps, key=int)
+
+
 def _accuracy(found: dict[str, Any] | None) -> Markup | None:
     if found is None:
         return None
-    names = {"float": "spiking, float", "golden": "integers", "rtl": "RTL"}
     series = {
         name: {int(t): 100 * value for t, value in found[key].items()}
-        for key, name in names.items()
-        if found.get(key)
+        for key, name in _forms(found).items()
     }
     return Markup(
         charts.lines(

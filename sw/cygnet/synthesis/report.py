@@ -9,7 +9,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Report", "Route", "mapped_area", "named_path", "read_route"]
@@ -54,10 +54,6 @@ class Report:
     fmax_mhz: float | None
     routes: tuple[Route, ...] = ()
     modules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """As it is stored and printed."""
-        return json.dumps(asdict(self), indent=2) + "\n"
 
 
 _XILINX_RAM_TABLES = {

@@ -72,7 +72,14 @@ def test_a_folder_with_a_network_alone(call: Call, cyg: Path, tmp_path: Path) ->
         ("{tmp}/none", "{tmp}/none: is no folder; give the one that other commands wrote to"),
         ("{folder} --steps 1", "--steps: 1 must be one of 2, as in {folder}"),
         ("{tmp} --network {cyg} --steps 5", "--steps: 5 must be in 1..4, the most of {cyg}"),
-        ("{folder} --model mlp", "--model: go with --weights and --data; give all three"),
+        ("{folder} --model mlp", "--model: is compared on images; give --data too"),
+        ("{folder} -w {weights}", "--weights: are of a --model; give it too"),
+        ("{folder} --device z80", "--device: 'z80' must be ecp5-25k or "),
+        ("{folder} --synth {cyg}", "--synth: {cyg}: is no report of cygnet synth; write one"),
+        (
+            "{folder} --data digits --model mlp",
+            "mlp: is of the zoo and not trained; give --weights",
+        ),
         (
             "{folder} --data digits --limit 9 -w {weights} --model mlp(inputs=64,hidden=(12,9,9))",
             "{weights}: ",

@@ -170,7 +170,8 @@ def test_page_without_measurements_says_how_to_get_them() -> None:
     network = random_residual(np.random.default_rng(0))
     text = " ".join(Reader(page(network, {})).text.split())
     assert "cygnet report BUILD_DIR --data DATA, then cygnet report again" in text
-    assert "cygnet synth BUILD_DIR/cygnet_residual.v" in text
+    assert "cygnet image NETWORK.cyg -o BUILD_DIR, then" in text
+    assert "cygnet synth NETWORK.cyg -o BUILD_DIR/synth.json, then" in text
     assert text.count("Not measured") == 3
 
 

@@ -51,7 +51,6 @@ def test_counter(folder: Path, name: str) -> None:
         assert route.critical
     else:
         assert report.fmax_mhz is None
-    assert json.loads(report.to_json())["area"] == report.area
 
 
 def test_what_was_built_is_not_built_again(folder: Path, monkeypatch: Any) -> None:
@@ -108,7 +107,11 @@ def test_command(folder: Path) -> None:
     result = CliRunner().invoke(app, [str(source), "--target", "ecp5-25k-6", *options])
     assert result.exit_code == 0, result.output
     assert "ecp5-25k-6" in result.output
-    assert json.loads(report.read_text())["ffs"] == 8
+    found = json.loads(report.read_text())
+    assert found["ffs"] == 8
+    assert found["network"] is None
+    assert found["hardware"] is None
+    assert found["command"].startswith("cygnet")
     wrong = CliRunner().invoke(app, [str(source), "--target", "abacus"])
     assert isinstance(wrong.exception, CygnetError)
     assert "--target must be one of" in str(wrong.exception)
