@@ -112,7 +112,8 @@ def _first_difference(
 
 def _differences(layer: Layer, other: Layer) -> int:
     """Weights, shortcuts and thresholds that are more than one unit apart."""
-    pairs = [(layer.synapses.weight, other.synapses.weight)]
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    pairs.append((layer.synapses.weight, other.synapses.weight))
     if layer.shortcut is not None and other.shortcut is not None:
         pairs.append((layer.shortcut.weight, other.shortcut.weight))
     if layer.neurons is not None and other.neurons is not None:
