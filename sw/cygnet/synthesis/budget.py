@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,10 +23,12 @@ SPIKES = 0.4
 """Share of a layer's inputs that are not zero, where spikes are read (35 to 43 % in the MLPs of
 docs/results); of pixels, all are taken to be."""
 MOST_CORES = 16
-LANE, CORE = 50, 140
-"""Tables of a lane and of a neuron core, roughly: what is tried first."""
 FILL = 0.75
 """Share of the tables that is given out; beyond it routing takes long and clocks get slower."""
+RAM_FILL = 0.98
+"""Share of the block RAMs that is given out: estimates were off by up to 2 %."""
+RAM_WEIGHTS = (0.3, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+"""What a share of the block RAMs may cost next to the same share of the tables."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def balance(
 ) -> Budget:
     """The fastest accelerator that fits a device, or the smallest that makes a frame rate.
 
-    The slowest layer gets more lanes, or neuron cores, as long as all of it fits and the frame rate
-    is not reached.
+    Each layer takes the cheapest lanes and neuron cores that keep it within a number of clocks; the
+    number is the frame rate's, or the least for which all layers fit.
 
     :param steps: T of the hardware
     :param fps: frames a second to reach; None for as many as fit
@@ -90,65 +93,169 @@ def balance(
     beat = default_beat(network) if beat is None else beat
     plain: Arithmetic = "lut6" if device.family == "xilinx" else "lut"
     given = tuple(arithmetic or (plain,) * len(network.layers))
-    search = _Search(network, device, steps, beat, events)
-    best = search.build(tuple(LayerHardware(1, arithmetic=kind) for kind in given))
-    _refuse(network, device, best)
-    stuck: set[int] = set()
-    while fps is None or best.fps(mhz) < fps:
-        slowest = max(range(len(given)), key=best.clocks.__getitem__)
-        if slowest in stuck:
-            break
-        for candidate in _larger(network, best.hardware.layers, slowest):
-            tried = search.build(candidate)
-            if arithmetic is None:
-                tried = search.multiply(tried, plain)
-            if tried.clocks[slowest] < best.clocks[slowest] and _fits(tried.whole, device):
-                best = tried
-                break
+    search = _Search(network, device, steps, beat, given, arithmetic is None, events)
+    least = search.multiply(search.build(tuple(LayerHardware(1, arithmetic=a) for a in given)))
+    _refuse(network, device, least)
+    options = search.options()
+    if fps is not None:
+        found = search.within(options, mhz * 1e6 / fps)
+        if found is None:
+            best = _fastest(search, options) or least
+            raise CygnetError(
+                f"network {network.name!r}: {fps:,.0f} frames/s at {mhz:g} MHz need "
+                f"{mhz * 1e6 / fps:,.0f} clocks a frame, and {device.name} has room for "
+                f"{max(best.clocks):,} ({best.whole.tables:,} of {device.tables:,} tables, "
+                f"{best.whole.rams} of {device.rams} block RAMs, {best.whole.dsps} of "
+                f"{device.dsps} multipliers); lower --fps or take a larger device"
+            )
+        return found
+    return _fastest(search, options) or least
+
+
+def _fastest(search: _Search, options: Sequence[Sequence[_Option]]) -> Budget | None:
+    """By bisection over the clocks that layers can have."""
+    floor = max(min(option.clocks for option in layer) for layer in options)
+    wished = sorted({option.clocks for layer in options for option in layer})
+    wished = [clocks for clocks in wished if clocks >= floor]
+    best = None
+    low, high = 0, len(wished)
+    while low < high:
+        middle = (low + high) // 2
+        found = search.within(options, wished[middle])
+        if found is None:
+            low = middle + 1
         else:
-            stuck.add(slowest)
-    if fps is not None and best.fps(mhz) < fps:
-        raise CygnetError(
-            f"network {network.name!r}: {fps:,.0f} frames/s at {mhz:g} MHz need "
-            f"{mhz * 1e6 / fps:,.0f} clocks a frame, and {device.name} has room for "
-            f"{max(best.clocks):,} ({best.whole.tables:,} of {device.tables:,} tables, "
-            f"{best.whole.rams} of {device.rams} block RAMs, {best.whole.dsps} of {device.dsps} "
-            f"multipliers); lower --fps or take a larger device"
-        )
+            best, high = found, middle
     return best
 
 
 @dataclass(frozen=True)
+class _Option:
+    """One way to build one layer."""
+
+    hardware: LayerHardware
+    clocks: int
+    area: LayerArea
+
+
+@dataclass(frozen=True)
 class _Search:
-    """What stays the same for all that is tried."""
+    """What stays the same for all that is tried.
+
+    :param arithmetic: of each layer
+    :param choose: whether multipliers may take its place
+    """
 
     network: Network
     device: Device
     steps: int
     beat: int
+    arithmetic: tuple[Arithmetic, ...]
+    choose: bool
     events: Sequence[NDArray[np.int64]] | None
 
     def build(self, layers: tuple[LayerHardware, ...]) -> Budget:
-        hardware = HardwareConfig(steps=self.steps, beat=self.beat, layers=layers)
-        plans = plan_layers(self.network, hardware)
+        plans = self.plans(layers)
         areas = tuple(layer_area(plan, self.device) for plan in plans)
-        clocks = tuple(
-            expected_clocks(plan, None if self.events is None else self.events[plan.number])
-            for plan in plans
-        )
+        clocks = tuple(map(self.clocks, plans))
+        hardware = HardwareConfig(steps=self.steps, beat=self.beat, layers=layers)
         return Budget(hardware, areas, clocks, total(areas, self.device))
 
-    def multiply(self, budget: Budget, plain: Arithmetic) -> Budget:
+    def plans(self, layers: tuple[LayerHardware, ...]) -> tuple[LayerPlan, ...]:
+        hardware = HardwareConfig(steps=self.steps, beat=self.beat, layers=layers)
+        return plan_layers(self.network, hardware)
+
+    def clocks(self, plan: LayerPlan) -> int:
+        return expected_clocks(plan, None if self.events is None else self.events[plan.number])
+
+    def options(self) -> list[list[_Option]]:
+        """Of each layer: every number of lanes that saves a round, with each number of neuron
+        cores that divides it. The others have as many cores meanwhile."""
+        number = range(len(self.network.layers))
+        found: list[list[_Option]] = [[] for _ in number]
+        for cores in range(1, MOST_CORES + 1):
+            lanes = [_lanes(self.network, n, cores) for n in number]
+            gained = False
+            for turn in range(max(map(len, lanes))):
+                layers = tuple(
+                    LayerHardware(
+                        each[min(turn, len(each) - 1)] if each else 1,
+                        cores=cores if each else 1,
+                        arithmetic=self.arithmetic[n],
+                    )
+                    for n, each in enumerate(lanes)
+                )
+                for plan in self.plans(layers):
+                    n = plan.number
+                    if turn >= len(lanes[n]):
+                        continue
+                    clocks = self.clocks(plan)
+                    gained |= all(
+                        clocks < old.clocks for old in found[n] if old.hardware.lanes <= plan.lanes
+                    )
+                    found[n].append(_Option(layers[n], clocks, layer_area(plan, self.device)))
+            if not gained:
+                break
+        return found
+
+    def within(self, options: Sequence[Sequence[_Option]], clocks: float) -> Budget | None:
+        """The cheapest accelerator whose layers all keep within this many clocks."""
+        found = []
+        for chosen in {self.cheapest(options, clocks, weight) for weight in RAM_WEIGHTS} - {None}:
+            assert chosen is not None
+            budget = self.multiply(self.build(chosen))
+            if _fits(budget.whole, self.device) and max(budget.clocks) <= clocks:
+                found.append(budget)
+        return min(found, key=lambda budget: _share(budget.whole, self.device), default=None)
+
+    def cheapest(
+        self, options: Sequence[Sequence[_Option]], clocks: float, weight: float
+    ) -> tuple[LayerHardware, ...] | None:
+        """For each layer, those that are joined with as many cores."""
+
+        def cost(option: _Option) -> float:
+            rams = option.area.rams / max(1, self.device.rams)
+            return option.area.tables / self.device.tables + weight * rams
+
+        chosen: dict[int, LayerHardware] = {}
+        for number in range(len(options)):
+            if number in chosen:
+                continue
+            group = sorted(_linked(self.network, number))
+            best: tuple[float, list[_Option]] | None = None
+            for cores in range(1, MOST_CORES + 1):
+                picked = []
+                for n in group:
+                    able = [
+                        option
+                        for option in options[n]
+                        if option.hardware.cores == cores and option.clocks <= clocks
+                    ]
+                    if not able:
+                        break
+                    picked.append(min(able, key=cost))
+                else:
+                    costs = sum(map(cost, picked))
+                    if best is None or costs < best[0]:
+                        best = costs, picked
+            if best is None:
+                return None
+            chosen |= {n: pick.hardware for n, pick in zip(group, best[1], strict=True)}
+        return tuple(chosen[n] for n in range(len(options)))
+
+    def multiply(self, budget: Budget) -> Budget:
         """Multipliers for the layers in which one saves the most tables, while there are any."""
-        layers = tuple(replace(layer, arithmetic=plain) for layer in budget.hardware.layers)
-        every = tuple(replace(layer, arithmetic="dsp") for layer in layers)
-        without, within = self.build(layers), self.build(every)
+        if not self.choose:
+            return budget
+        without = budget.hardware.layers
+        every = tuple(replace(layer, arithmetic="dsp") for layer in without)
+        within = self.build(every)
         saved = [
             ((a.tables - b.tables) / max(1, b.dsps), n)
-            for n, (a, b) in enumerate(zip(without.areas, within.areas, strict=True))
+            for n, (a, b) in enumerate(zip(budget.areas, within.areas, strict=True))
         ]
         left = self.device.dsps
-        chosen = list(layers)
+        chosen = list(without)
         for gain, number in sorted(saved, reverse=True):
             if gain > 0 and within.areas[number].dsps <= left:
                 left -= within.areas[number].dsps
@@ -156,12 +263,28 @@ class _Search:
         return self.build(tuple(chosen))
 
 
+def _lanes(network: Network, number: int, cores: int) -> list[int]:
+    """Numbers of lanes, each the least for its number of rounds that these cores divide; none
+    where there are more cores than outputs, or a last layer, which has no neurons."""
+    outputs = network.shape(number)[2]
+    if cores > 1 and number == len(network.layers) - 1:
+        return []
+    least = {math.ceil(outputs / rounds) for rounds in range(1, outputs + 1)}
+    found = {math.ceil(lanes / cores) * cores for lanes in least}
+    return sorted(lanes for lanes in found if lanes <= min(outputs, MAX_LANES))
+
+
 def _fits(whole: LayerArea, device: Device) -> bool:
     return (
         whole.tables <= FILL * device.tables
-        and whole.rams <= device.rams
+        and whole.rams <= RAM_FILL * device.rams
         and whole.dsps <= device.dsps
     )
+
+
+def _share(whole: LayerArea, device: Device) -> float:
+    """Of tables and block RAMs together: what the cheapest accelerator has least of."""
+    return whole.tables / device.tables + whole.rams / max(1, device.rams)
 
 
 def _refuse(network: Network, device: Device, least: Budget) -> None:
@@ -173,40 +296,9 @@ def _refuse(network: Network, device: Device, least: Budget) -> None:
         f"network {network.name!r}: needs {least.whole.rams:,} block RAMs (its weights alone are "
         f"{weights / 1e6:.2f} Mbit) and {least.whole.tables:,} tables with one lane in each layer, "
         f"and {device.name} has {device.rams} and {device.tables:,}, of which "
-        f"{round(FILL * device.tables):,} are given out; take a larger device, fewer bits or a "
-        "smaller network"
+        f"{int(RAM_FILL * device.rams)} and {round(FILL * device.tables):,} are given out; take a "
+        "larger device, fewer bits or a smaller network"
     )
-
-
-def _larger(
-    network: Network, layers: tuple[LayerHardware, ...], number: int
-) -> list[tuple[LayerHardware, ...]]:
-    """Configurations in which one layer may be faster: more neuron cores, or lanes that save a
-    round or more."""
-    last = number == len(layers) - 1
-    outputs = network.shape(number)[2]
-    linked = _linked(network, number)
-    now = layers[number]
-    choices = []
-    for rounds in range(-(-outputs // now.lanes), 0, -1):
-        lanes = -(-outputs // rounds)
-        if not now.lanes <= lanes <= MAX_LANES:
-            continue
-        for cores in range(1, min(1 if last else MOST_CORES, lanes) + 1):
-            others = [layers[n].lanes for n in linked - {number}]
-            if any(count % cores for count in (lanes, *others)) or (lanes, cores) == (
-                now.lanes,
-                now.cores,
-            ):
-                continue
-            changed = [
-                replace(each, lanes=lanes if n == number else each.lanes, cores=cores)
-                if n in linked
-                else each
-                for n, each in enumerate(layers)
-            ]
-            choices.append((lanes * LANE + cores * CORE, tuple(changed)))
-    return [changed for _, changed in sorted(choices, key=lambda choice: choice[0])]
 
 
 def _linked(network: Network, number: int) -> set[int]:

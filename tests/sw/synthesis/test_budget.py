@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
 from cygnet.errors import CygnetError
+from cygnet.hardware import LayerHardware
 from cygnet.layer_plan import plan_layers
 from cygnet.network import Network
-from cygnet.synthesis.area import DEVICES, block_rams, layer_area
-from cygnet.synthesis.budget import balance, expected_clocks
+from cygnet.synthesis.area import DEVICES, block_rams, layer_area, total
+from cygnet.synthesis.budget import FILL, RAM_FILL, balance, expected_clocks
 from networks import dense_network
 
 
@@ -45,6 +48,26 @@ def test_as_many_as_fit(network: Network) -> None:
     # The slowest layer has all the lanes that are of use to it.
     assert lanes[slowest] == network.shape(slowest)[2]
     assert budget.whole.dsps <= 156
+
+
+@pytest.mark.parametrize("tables", [2600, 3000, 3400, 4000])
+def test_nothing_that_fits_is_faster(network: Network, tables: int) -> None:
+    device = replace(DEVICES["ecp5-85k"], tables=tables, dsps=0)
+    found = balance(network, device, steps=2, arithmetic=["lut"] * len(network.layers))
+    outputs = [network.shape(n)[2] for n in range(len(network.layers))]
+    fastest = None
+    for lanes in itertools.product(*(range(1, count + 1) for count in outputs)):
+        hardware = replace(
+            found.hardware, layers=tuple(LayerHardware(each, arithmetic="lut") for each in lanes)
+        )
+        plans = plan_layers(network, hardware)
+        area = total([layer_area(plan, device) for plan in plans], device)
+        if area.tables <= FILL * tables and area.rams <= RAM_FILL * device.rams:
+            clocks = max(map(expected_clocks, plans))
+            fastest = clocks if fastest is None else min(fastest, clocks)
+    assert fastest is not None
+    assert max(found.clocks) <= fastest
+    assert found.whole.tables <= FILL * tables
 
 
 def test_a_rate_takes_no_more_than_it_needs(network: Network) -> None:
