@@ -146,10 +146,15 @@ def bars(
                 f'class="s{place}"><title>{escape(group)}, {escape(name)}: {value:.4g}{unit}'
                 "</title></rect>"
             )
-            parts.append(_text(left + length + 6, y + each - 3, f"{value:.3g}{unit}", "value"))
+            parts.append(_text(left + length + 6, y + each - 3, f"{_three(value)}{unit}", "value"))
             y += each
         y += gap
     return _svg(title, WIDTH, y + 4, parts)
+
+
+def _three(value: float) -> str:
+    """Three digits, and no exponent for what is large."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def histogram(title: str, found: Histogram, *, x_label: str) -> str:

@@ -16,9 +16,19 @@ from cygnet.network import Network
 from cygnet.synthesis.area import DEVICES, layer_area, total
 from cygnet.synthesis.hierarchy import KINDS
 
-__all__ = ["Row", "Taken", "by_layer", "estimate", "find_synthesis", "measured", "synth_command"]
+__all__ = [
+    "ALL",
+    "Row",
+    "Taken",
+    "by_layer",
+    "estimate",
+    "find_synthesis",
+    "measured",
+    "synth_command",
+]
 
 REST = "input, readout"
+ALL = "in all"
 CORE = "accelerator."
 """Where the layers are in a design with more around them: AXI registers, a board's serial line."""
 _WANTED = frozenset(("target", "area", "ffs", "brams", "dsps", "fmax_mhz"))
@@ -155,7 +165,7 @@ def _rows(named: Sequence[tuple[str, tuple[int, ...]]]) -> tuple[Row, ...]:
     most = max((cells[0] for name, cells in named if name != REST), default=0) or 1
     rows = [Row(name, cells, None if name == REST else cells[0] / most) for name, cells in named]
     sums = tuple(sum(column) for column in zip(*(cells for _, cells in named), strict=True))
-    return (*rows, Row("in all", sums))
+    return (*rows, Row(ALL, sums))
 
 
 def synth_command(

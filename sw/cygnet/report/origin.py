@@ -9,7 +9,6 @@ or the two do not belong together.
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -41,16 +40,18 @@ def spiking_origin(network: Network, model: nn.Module, reference: str) -> Spikin
     :raises CygnetError: the integer network was not made from it, or was trained further since
         (``cygnet convert --finetune``); the message names the layer
     """
+    # Layers go by their order: names are of the converter, and older ones named otherwise.
     folded = fold(model, network.input)
-    for stage, layer in zip_longest(folded, network.layers):
-        if stage is None or layer is None or stage.name != layer.name:
-            names = ", ".join(stage.name for stage in folded)
-            ours = ", ".join(layer.name for layer in network.layers)
-            raise CygnetError(f"{reference}: has layers {names}, and the network {ours}; {REMEDY}")
-        if (stage.activation is None) != (layer.neurons is None):
+    if len(folded) != len(network.layers):
+        names = ", ".join(stage.name for stage in folded)
+        ours = ", ".join(layer.name for layer in network.layers)
+        raise CygnetError(f"{reference}: has layers {names}, and the network {ours}; {REMEDY}")
+    for number, (stage, layer) in enumerate(zip(folded, network.layers, strict=True)):
+        same = (stage.activation is None) == (layer.neurons is None)
+        if not same or stage.shape != network.shape(number):
             raise CygnetError(
-                f"{reference}: its layer {stage.label} and that of the network do not both end in "
-                f"neurons; {REMEDY}"
+                f"{reference}: layer {stage.label} has another shape or activation than the "
+                f"network's {layer.name!r}; {REMEDY}"
             )
     if any(isinstance(stage.activation, Imported) for stage in folded):
         spiking = to_spiking(folded, None, input=network.input)
@@ -86,7 +87,8 @@ def _torch(values: NDArray[Any], stage: Stage) -> Tensor:
 
 def _check(network: Network, spiking: SpikingNetwork, reference: str) -> None:
     """Round again and compare, to one unit: batch norm is folded in floats."""
-    bits = {layer.name: layer.synapses.bits for layer in network.layers}
+    both = zip(spiking.folded, network.layers, strict=True)
+    bits = {stage.name: layer.synapses.bits for stage, layer in both}
     found = [_first_difference(network, spiking, form, bits) for form in _FORMS]
     if None in found:
         return
@@ -102,6 +104,7 @@ def _first_difference(
     network: Network, spiking: SpikingNetwork, form: ThresholdForm, bits: dict[str, int]
 ) -> int | None:
     """Number of the first layer that is not as it is rounded; None where all are."""
+    # Layers of other widths than the network's cannot be rounded.
     try:
         again = quantize(spiking, steps=network.steps, bits=bits, threshold=form)
     except ConversionError:

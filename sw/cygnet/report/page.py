@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +20,7 @@ from cygnet.images import memories
 from cygnet.network import INPUT, Network
 from cygnet.report import charts
 from cygnet.report.activity import Histogram, LayerActivity
-from cygnet.report.device import Taken, estimate, measured, synth_command
+from cygnet.report.device import ALL, Taken, estimate, measured, synth_command
 from cygnet.report.energy import ASSUMPTIONS, energy
 from cygnet.report.graph import graph
 from cygnet.report.measurements import Section
@@ -87,6 +87,7 @@ def page(
     :param command: what made the page
     """
     rows = describe(network)
+    stored = _stored(network, hardware, len(rows))
     active = _active(sections, len(rows))
     clocks = [None if layer is None else layer.clocks for layer in active]
     known = [value for value in clocks if value is not None]
@@ -104,6 +105,7 @@ def page(
         file=file,
         folder=folder,
         taken=taken,
+        stored=_sums(network, stored),
         command=command,
         sections={**dict.fromkeys(get_args(Section)), **sections},
         hardware=hardware,
@@ -111,10 +113,8 @@ def page(
         tiles=_tiles(sections, synthesis),
         graph=Markup(graph(network, rows, shares)),
         layers=[
-            _layer(row, layer, share, stored) | {"cells": cells.get(row.name)}
-            for row, layer, share, stored in zip(
-                rows, active, shares, _stored(network, hardware, len(rows)), strict=True
-            )
+            _layer(row, layer, share, held) | {"cells": cells.get(row.name)}
+            for row, layer, share, held in zip(rows, active, shares, stored, strict=True)
         ],
         accuracy=_accuracy(sections.get("accuracy")),
         forms=_forms(sections.get("accuracy")),
@@ -216,6 +216,13 @@ def _stored(
         assert row is not None
         row[kind] = row.get(kind, 0) + memory.width * memory.depth
     return found
+
+
+def _sums(network: Network, stored: Sequence[Mapping[str, int] | None]) -> dict[str, int]:
+    """Bits by the name of the layer, and in all."""
+    named = zip((layer.name for layer in network.layers), stored, strict=True)
+    found = {name: sum(kinds.values()) for name, kinds in named if kinds is not None}
+    return {**found, ALL: sum(found.values())}
 
 
 def _layer(

@@ -15,6 +15,7 @@ import pytest
 
 from cygnet.command.common import hardware as from_options
 from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.images import memories
 from cygnet.layer_plan import plan_layers
 from cygnet.network import Network
 from cygnet.report.device import by_layer, estimate, find_synthesis, measured, synth_command
@@ -178,7 +179,8 @@ def test_page_prefers_what_was_synthesised(mlp: tuple[Network, HardwareConfig]) 
     reports = [report_of(network, others, 500), report_of(network, hardware, 700)]
     text = page(network, {}, hardware=hardware, synthesis=reports)
     rows = table(text)
-    assert rows[0] == ["layer", "LUT", "carry", "flip-flops", "RAM cells", "block RAM", "DSP"]
+    assert rows[0] == ["layer", "LUT", "carry", "flip-flops", "RAM cells", "block RAM", "DSP",
+                       "images, Kbit"]  # fmt: skip
     assert rows[1][:2] == [network.layers[0].name, "700"]
     assert rows[-1][:2] == ["in all", "2,110"]
     assert "From <code>cygnet synth net.cyg --seeds 700</code>" in text
@@ -195,9 +197,11 @@ def test_page_calls_an_estimate_one(mlp: tuple[Network, HardwareConfig]) -> None
             folder="out",
         )  # fmt: skip
         found = estimate(network, hardware, "ecp5-25k", "")
-        assert table(text)[1:] == [
+        assert [row[:-1] for row in table(text)[1:]] == [
             [row.name, *(f"{value:,}" for value in row.cells)] for row in found.rows
         ]
+        bits = [memory.width * memory.depth for memory in memories(network, hardware)]
+        assert table(text)[-1][-1] == f"{sum(bits) / 1024:,.1f}"
         command = synth_command(hardware, network, "ecp5-25k", "n.cyg", "out")
         assert "<b>Estimate</b>" in text
         assert f"To measure it: <code>{command}</code>" in text

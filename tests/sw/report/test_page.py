@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report page: complete, closed in itself, and alive in a browser."""
+"""The report page: complete and closed in itself; test_browser.py opens it."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import struct
-import subprocess
 from collections import Counter
-from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from cygnet.doctor import BROWSERS
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.image_files import write_images
 from cygnet.network import Network
-from cygnet.report.activity import activity
 from cygnet.report.measurements import FILE, add, read
 from cygnet.report.page import find_hardware, find_network, page
 from networks import random_mlp, random_residual
+
+from .measured import COMMANDS, SYNTHESIS, sections
 
 
 class Reader(HTMLParser):
@@ -60,42 +54,6 @@ class Reader(HTMLParser):
 
     def values(self, name: str) -> list[str]:
         return [str(attrs[name]) for _, attrs in self.tags if name in attrs]
-
-
-COMMANDS = {
-    "accuracy": "cygnet report build --data a.npz",
-    "errors": "cygnet report build --data b.npz",
-    "activity": "cygnet report build --data c.npz",
-    "simulation": "cygnet sim net.cyg -o build",
-}
-
-
-def sections(network: Network, hardware: HardwareConfig | None) -> dict[str, Any]:
-    rng = np.random.default_rng(1)
-    x = rng.integers(0, 256, (5, *network.input.shape), dtype=np.uint8)
-    shares = {str(t): 0.9 + 0.01 * t for t in (1, 2)}
-    error = {"torch": 2.0, "float_error": 0.2, "quantization_error": 0.02, "integer_error": 0.21}
-    clocks = {"measured": 1234.5, "predicted": 1234.5, "maximum": 2000}
-    one = {"mismatches": 0, "latency": clocks, "interval": clocks, "lane_use": 0.5}
-    found: dict[str, Any] = {
-        "accuracy": {"images": 5, "ann": 0.93, "float": shares, "golden": shares, "rtl": shares},
-        "errors": {
-            "steps": 2,
-            "images": 5,
-            "layers": [{"name": layer.name, **error} for layer in network.layers],
-        },
-        "activity": json.loads(
-            json.dumps(asdict(activity(network, x, steps=2, hardware=hardware)))
-        ),
-        "simulation": {"images": 5, "steps": {"2": one}},
-    }
-    return {name: {"command": COMMANDS[name], **value} for name, value in found.items()}
-
-
-SYNTHESIS = {
-    "target": "ecp5-85k-6", "area": 4321, "ffs": 2100, "brams": 9, "dsps": 4, "fmax_mhz": 133.7,
-    "file": "synth.json",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -224,56 +182,3 @@ def test_what_lies_in_a_folder(tmp_path: Path, mlp: tuple[Network, HardwareConfi
     (tmp_path / "t2" / "manifest.json").write_text("{}")
     with pytest.raises(CygnetError, match="is damaged, or of another version of Cygnet"):
         find_hardware(tmp_path, network)
-
-
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-
-PROBE = """<script>
-addEventListener("load", () => {
-  const theme = document.getElementById("theme"), before = theme.getAttribute("aria-pressed");
-  const back = () => getComputedStyle(document.body).backgroundColor, one = back();
-  theme.click();
-  const nodes = [...document.querySelectorAll("a.node")];
-  nodes[0].focus();
-  nodes[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
-  const focus = document.activeElement === nodes[1];
-  const panel = document.getElementById(nodes[2].getAttribute("href").slice(1));
-  panel.open = false;
-  nodes[2].dispatchEvent(new MouseEvent("click", {bubbles: true}));
-  const wide = document.documentElement.scrollWidth <= innerWidth;
-  document.title = JSON.stringify(
-    [before, theme.getAttribute("aria-pressed"), one !== back(), focus, panel.open, wide]);
-});
-</script></body>"""
-
-
-@pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium on the PATH (Debian: apt install chromium)"
-)
-def test_in_a_browser(full: str, tmp_path: Path) -> None:
-    """Theme, arrow keys and links work; the page is no wider than a phone; it draws something."""
-    path = tmp_path / "report.html"
-    path.write_text(full.replace("</body>", PROBE))
-    common = [
-        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ]  # fmt: skip
-
-    def run(*options: str) -> str:
-        return subprocess.run(
-            [*common, *options, path.as_uri()], capture_output=True, text=True, check=True,
-            timeout=240, cwd=tmp_path,
-        ).stdout  # fmt: skip
-
-    shown = run("--dump-dom", "--window-size=500,900")
-    title = re.search(r"<title>(\[.*?\])</title>", shown)
-    assert title is not None
-    assert json.loads(title[1]) == ["false", "true", True, True, True, True]
-    path.write_text(full)
-    run("--window-size=1180,900", "--screenshot=shot.png")
-    picture = (tmp_path / "shot.png").read_bytes()
-    assert struct.unpack(">II", picture[16:24]) == (1180, 900)
-    from matplotlib import image
-
-    pixels = image.imread(tmp_path / "shot.png")[..., :3]
-    assert len(np.unique((pixels.reshape(-1, 3) * 255).astype(int), axis=0)) > 50
