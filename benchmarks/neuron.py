@@ -115,7 +115,7 @@ def measure(names: Sequence[str], targets: Sequence[str], jobs: int) -> list[dic
     def build(job: tuple[str, str, str, bool]) -> dict[str, Any]:
         name, where, text, optimise = job
         device = target(where)
-        report = synthesize(text, top="top", target=device, optimise=optimise)
+        report = synthesize(text, top="top", target=device, optimise=optimise, copies=False)
         adder = synthesize(ADDER, top="top", target=device)
         return row(name, where, report, adder)
 

@@ -93,9 +93,12 @@ class Netlist:
         self._next += 1
         return self._next
 
-    def add(self, cell: dict[str, Any], output: str) -> Bit:
-        """Put a cell in, its nets as in its connections; returns the net at one of its outputs."""
-        name = f"$cygnet${len(self.cells)}${cell['connections'][output][0]}"
+    def add(self, cell: dict[str, Any], output: str, like: str = "") -> Bit:
+        """Put a cell in, its nets as in its connections; returns the net at one of its outputs.
+
+        :param like: what its name begins with
+        """
+        name = f"{like}$cygnet${len(self.cells)}${cell['connections'][output][0]}"
         self.cells[name] = cell
         for port, bits in cell["connections"].items():
             for at, bit in enumerate(bits):

@@ -22,7 +22,7 @@ from typing import Any
 from cygnet.cosim.tools import Tool, yosys
 from cygnet.errors import CygnetError
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, hierarchy, netlist, retime
+from cygnet.synthesis import ecp5, fanout, hierarchy, netlist, retime
 from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
@@ -50,6 +50,7 @@ def synthesize(
     seeds: Sequence[int] = SEEDS,
     mhz: int = 400,
     optimise: bool = True,
+    copies: bool = True,
     options: Sequence[str] = (),
     jobs: int = 1,
     cache: Path | None = None,
@@ -63,6 +64,7 @@ def synthesize(
     :param seeds: one placement each
     :param mhz: what nextpnr aims at; it need not be met
     :param optimise: use :mod:`cygnet.synthesis.ecp5` between Yosys and nextpnr
+    :param copies: and :mod:`cygnet.synthesis.fanout`
     :param options: more options for nextpnr, such as ``--router router2``
     :param jobs: placements at a time
     :param cache: folder of kept results; see :func:`default_cache`
@@ -74,7 +76,7 @@ def synthesize(
         raise ValueError("seeds must be at least one, not none")
     total = 1 + len(seeds) * target.routed
     progress(0, total)
-    mapped = map_design(verilog, top, target, dict(images or {}), optimise, folder)
+    mapped = map_design(verilog, top, target, dict(images or {}), optimise, folder, copies)
     progress(1, total)
     if not target.routed:
         area = mapped_area(mapped["cells"])
@@ -109,11 +111,13 @@ def map_design(
     images: dict[str, str],
     optimise: bool,
     folder: Path,
+    copies: bool = True,
 ) -> dict[str, Any]:
     """{"cells": number by kind, "modules": the same by module, "netlist": JSON text for nextpnr} of
     the mapped design."""
     tool = yosys()
-    steps = (ecp5, retime, netlist) if optimise and target.family == "ecp5" else ()
+    steps = [ecp5, retime, netlist] if optimise and target.family == "ecp5" else []
+    steps += [fanout] if steps and copies else []
     passes = _source(*steps, hierarchy)
     key = content_key(verilog, top, target.synth, images, str(tool), passes)
     kept = folder / f"{key}.map.json"
@@ -137,6 +141,8 @@ def map_design(
         retime.absorb_multiplier_registers(parsed)
         ecp5.absorb_registers(parsed)
         ecp5.fold_tables(parsed)
+        if copies:
+            fanout.copy_registers(parsed)
         text = parsed.text()
     result = {
         "cells": design["num_cells_by_type"],
