@@ -65,7 +65,7 @@ def synth(
     mhz: Annotated[int, typer.Option(min=1, help="What the router aims at.")] = 400,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="For nextpnr, such as --option=--router --option=router2."),
+        typer.Option(help="For nextpnr, such as --option=--router --option=router1."),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Without Cygnet's own ECP5 netlist steps.")

@@ -34,11 +34,14 @@ __all__ = [
     "default_cache",
     "map_design",
     "nextpnr",
+    "router",
     "scratch_folder",
     "synthesize",
 ]
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
+LARGE = 3000
+"""Lookup tables from which :func:`router` takes nextpnr's second router."""
 
 
 def synthesize(
@@ -65,7 +68,8 @@ def synthesize(
     :param mhz: what nextpnr aims at; it need not be met
     :param optimise: use :mod:`cygnet.synthesis.ecp5` between Yosys and nextpnr
     :param copies: and :mod:`cygnet.synthesis.fanout`
-    :param options: more options for nextpnr, such as ``--router router2``
+    :param options: more options for nextpnr, such as ``--router router1``; without that
+        one, :func:`router` chooses
     :param jobs: placements at a time
     :param cache: folder of kept results; see :func:`default_cache`
     :param progress: called with the steps that are done and their number: mapping, each placement
@@ -81,6 +85,8 @@ def synthesize(
     if not target.routed:
         area = mapped_area(mapped["cells"])
         return Report(target.name, *area, None, modules=mapped["modules"])
+    if "--router" not in options:
+        options = (*options, *router(target.family, mapped["cells"]))
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         routes = pool.map(
@@ -92,6 +98,18 @@ def synthesize(
             progress(1 + len(found), total)
     ffs = sum(count for kind, count in mapped["cells"].items() if kind.startswith("SB_DFF"))
     return routed_report(target.name, target.family, ffs, tuple(found), mapped["modules"])
+
+
+def router(family: str, cells: Mapping[str, int]) -> tuple[str, ...]:
+    """The options of nextpnr that choose its router.
+
+    The first one does not end for large designs, and on iCE40 for a placement in a hundred.
+
+    :param family: of the target
+    :param cells: number of each kind in the mapped design
+    """
+    tables = sum(count for kind, count in cells.items() if kind.startswith("LUT"))
+    return ("--router", "router2") if family == "ice40" or tables > LARGE else ()
 
 
 def default_cache() -> Path:

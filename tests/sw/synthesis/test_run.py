@@ -16,6 +16,7 @@ from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
 from cygnet.synthesis import synthesize, target
 from cygnet.synthesis.report import mapped_area
+from cygnet.synthesis.run import router
 
 COUNTER = """
 module counter(input clk, input [7:0] step, output reg [7:0] y);
@@ -91,6 +92,15 @@ def test_refusals(folder: Path) -> None:
         target("abacus")
     with pytest.raises(ValueError, match=r"^seeds must be at least one, not none$"):
         synthesize(COUNTER, top="counter", target=target("xilinx7"), seeds=(), cache=folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "tables", "second"),
+    [("ice40", 10, True), ("ecp5", 3000, False), ("ecp5", 3001, True)],
+)
+def test_the_router_that_ends(family: str, tables: int, second: bool) -> None:
+    cells = {"LUT4": tables, "TRELLIS_FF": 9999}
+    assert router(family, cells) == (("--router", "router2") if second else ())
 
 
 def test_tables_used_as_memory_are_area() -> None:
