@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from amaranth.hdl import Instance, IOValue, Signal, Value
 
@@ -85,13 +85,22 @@ class Pll:
             o_LOCK=locked,
         )
 
-    def ice40(self, pin: IOValue, output: Signal, locked: Signal) -> Instance:
-        """SB_PLL40_PAD, which sits on the clock's pin."""
+    def ice40_pad(self, pin: IOValue, output: Signal, locked: Signal) -> Instance:
+        """SB_PLL40_PAD, on whose pin the clock comes in."""
+        return self._ice40("PAD", {"i_PACKAGEPIN": pin}, output, locked)
+
+    def ice40_core(self, clock: Value, output: Signal, locked: Signal) -> Instance:
+        """SB_PLL40_CORE, for a clock from a pin that is not that of a PLL."""
+        return self._ice40("CORE", {"i_REFERENCECLK": clock}, output, locked)
+
+    def _ice40(
+        self, kind: str, reference: Mapping[str, Any], output: Signal, locked: Signal
+    ) -> Instance:
         return Instance(
-            "SB_PLL40_PAD",
+            f"SB_PLL40_{kind}",
             p_FEEDBACK_PATH="SIMPLE",
             **{f"p_{name}": value for name, value in self.parameters.items()},
-            i_PACKAGEPIN=pin,
+            **reference,
             i_RESETB=1,
             i_BYPASS=0,
             o_PLLOUTGLOBAL=output,

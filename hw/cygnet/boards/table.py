@@ -33,6 +33,7 @@ class Board:
     :param uart: pins of the serial line on a connector (connector, rx, tx, attributes), where the
         board has no serial adapter
     :param extra: resources to add, by their name in the platform class
+    :param pll_pin: whether the clock comes in on the pin of an iCE40's PLL
     """
 
     name: str
@@ -43,6 +44,7 @@ class Board:
     mhz: int
     uart: tuple[tuple[str, int], str, str, Mapping[str, str]] | None = None
     extra: str | None = None
+    pll_pin: bool = True
 
     def create(self) -> Any:
         """A new platform of amaranth-boards; one serves for one design."""
@@ -170,6 +172,7 @@ BOARDS = {
             _lamps("led", range(8)),
             baud=3_000_000,
             mhz=48,
+            pll_pin=False,
         ),
     )
 }

@@ -157,14 +157,17 @@ class _Top(Elaboratable):
         pin = platform.request(platform.default_clk, dir="-")
         self.pins["clock"] = pin.io.name
         clock, locked = ClockSignal(), Signal()
-        if self._pll.parameters and self._pll.family == "ice40":
-            m.submodules.pll = self._pll.ice40(pin.io, clock, locked)
+        pll = self._pll
+        if pll.parameters and pll.family == "ice40" and self._board.pll_pin:
+            m.submodules.pll = pll.ice40_pad(pin.io, clock, locked)
         else:
             m.submodules.clock_pin = buffer = io.Buffer("i", pin)
-            if self._pll.parameters:
-                m.submodules.pll = self._pll.ecp5(buffer.i, clock, locked)
-            else:
+            if not pll.parameters:
                 m.d.comb += [clock.eq(buffer.i), locked.eq(1)]
+            elif pll.family == "ice40":
+                m.submodules.pll = pll.ice40_core(buffer.i, clock, locked)
+            else:
+                m.submodules.pll = pll.ecp5(buffer.i, clock, locked)
         # Registers start as the bitstream says; until this counter is full, all are held there.
         m.domains.start = start = ClockDomain(reset_less=True, local=True)
         m.d.comb += start.clk.eq(clock)

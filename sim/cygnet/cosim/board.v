@@ -29,6 +29,16 @@ module SB_PLL40_PAD #(
     assign LOCK = RESETB;
 endmodule
 
+module SB_PLL40_CORE #(
+    parameter FEEDBACK_PATH = "SIMPLE", parameter DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0
+) (
+    input REFERENCECLK, RESETB, BYPASS,
+    output PLLOUTGLOBAL, LOCK
+);
+    assign PLLOUTGLOBAL = REFERENCECLK;
+    assign LOCK = RESETB;
+endmodule
+
 module IB (
     input I,
     output O

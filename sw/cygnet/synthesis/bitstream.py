@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -18,29 +17,15 @@ from typing import Any
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
 from cygnet.files import write_bytes, write_text
+from cygnet.synthesis.refusals import check_done, check_placed
 from cygnet.synthesis.report import Route, read_route
-from cygnet.synthesis.run import check_done, content_key, nextpnr, scratch_folder
+from cygnet.synthesis.run import content_key, nextpnr, scratch_folder
 from cygnet.synthesis.targets import Target
 
-__all__ = ["SUFFIXES", "Clock", "Placed", "TooBigError", "pack", "packer", "place"]
+__all__ = ["SUFFIXES", "Clock", "Placed", "pack", "packer", "place"]
 
 SUFFIXES = {"ecp5": ".bit", "ice40": ".bin"}
 """Of a bitstream, by family."""
-
-_KINDS = {
-    "TRELLIS_COMB": "lookup tables",
-    "TRELLIS_FF": "flip-flops",
-    "DP16KD": "block RAMs",
-    "MULT18X18D": "multipliers",
-    "ICESTORM_LC": "logic cells",
-    "ICESTORM_RAM": "block RAMs",
-    "ICESTORM_DSP": "multipliers",
-    "ICESTORM_SPRAM": "large RAMs",
-}
-
-
-class TooBigError(CygnetError):
-    """A design that does not fit its device."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +95,7 @@ def place(
             (Path(work) / "pins").write_text(constraints)
             files = ["--json", "netlist.json", pins, "pins", "--report", "report.json", out, "out"]
             done = tool.run([*arguments, *files, "--seed", str(seed)], cwd=Path(work))
-            if done.returncode:
-                _too_big(done.stdout, target.name)
-            check_done(done, "nextpnr", target.name)
+            check_placed(done, target.name, "a larger board")
             write_bytes(text, (Path(work) / "out").read_bytes())
             write_text(report, (Path(work) / "report.json").read_text())
     found: dict[str, Any] = json.loads(report.read_text())
@@ -125,21 +108,6 @@ def place(
         ),
         text,
     )
-
-
-def _too_big(log: str, name: str) -> None:
-    """Tell in one sentence what a device has too few of."""
-    over = [
-        f"{used} {_KINDS.get(kind, kind)} of {available}"
-        for kind, used, available in re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s", log)
-        if int(used) > int(available)
-    ]
-    if over or "no BELs remaining" in log or "Unable to find legal placement" in log:
-        what = " and ".join(over) if over else "more cells than can be placed"
-        raise TooBigError(
-            f"{name}: the design is too big: it takes {what}; give fewer --lanes, weights of fewer "
-            "bits, or a larger board"
-        )
 
 
 def pack(text: Path, family: str, *, cache: Path) -> bytes:

@@ -22,14 +22,14 @@ from typing import Any
 from cygnet.cosim.tools import Tool, yosys
 from cygnet.errors import CygnetError
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, fanout, hierarchy, netlist, retime
+from cygnet.synthesis import ecp5, fanout, hierarchy, ice40, netlist, retime
 from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
+from cygnet.synthesis.refusals import check_done, check_placed
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
 from cygnet.synthesis.targets import Target
 
 __all__ = [
-    "check_done",
     "content_key",
     "default_cache",
     "map_design",
@@ -42,6 +42,8 @@ __all__ = [
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
 LARGE = 3000
 """Lookup tables from which :func:`router` takes nextpnr's second router."""
+_STEPS = {"ecp5": (ecp5, retime, netlist), "ice40": (ice40, netlist)}
+"""Modules of the steps on a mapped netlist, by family."""
 
 
 def synthesize(
@@ -134,8 +136,8 @@ def map_design(
     """{"cells": number by kind, "modules": the same by module, "netlist": JSON text for nextpnr} of
     the mapped design."""
     tool = yosys()
-    steps = [ecp5, retime, netlist] if optimise and target.family == "ecp5" else []
-    steps += [fanout] if steps and copies else []
+    steps = list(_STEPS.get(target.family, ())) if optimise else []
+    steps += [fanout] if copies and ecp5 in steps else []
     passes = _source(*steps, hierarchy)
     key = content_key(verilog, top, target.synth, images, str(tool), passes)
     kept = folder / f"{key}.map.json"
@@ -155,12 +157,15 @@ def map_design(
         text = (Path(work) / "netlist.json").read_text()
     if steps:
         parsed = Netlist(text)
-        retime.retime_banks(parsed)
-        retime.absorb_multiplier_registers(parsed)
-        ecp5.absorb_registers(parsed)
-        ecp5.fold_tables(parsed)
-        if copies:
-            fanout.copy_registers(parsed)
+        if target.family == "ice40":
+            ice40.share_clocks(parsed)
+        else:
+            retime.retime_banks(parsed)
+            retime.absorb_multiplier_registers(parsed)
+            ecp5.absorb_registers(parsed)
+            ecp5.fold_tables(parsed)
+            if copies:
+                fanout.copy_registers(parsed)
         text = parsed.text()
     result = {
         "cells": design["num_cells_by_type"],
@@ -183,8 +188,8 @@ def _route(text: str, target: Target, arguments: list[str], seed: int, folder: P
             files = ["--json", "netlist.json", "--report", "report.json"]
             if target.family == "ice40":
                 files.append("--pcf-allow-unconstrained")
-            done = tool.run([*arguments, *files, "--seed", str(seed), "-q"], cwd=Path(work))
-            check_done(done, "nextpnr", target.name)
+            done = tool.run([*arguments, *files, "--seed", str(seed)], cwd=Path(work))
+            check_placed(done, target.name, "a larger --target")
             write_text(kept, (Path(work) / "report.json").read_text())
     return read_route(kept.read_text(), seed)
 
@@ -193,14 +198,6 @@ def scratch_folder(folder: Path) -> Path:
     """Where to make working folders: the cache's own, which YoWASP's tools can see into."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder.absolute()
-
-
-def check_done(done: subprocess.CompletedProcess[str], tool: str, what: str) -> None:
-    """Tell in one sentence what a tool objected to (CygnetError)."""
-    if done.returncode:
-        errors = [line for line in done.stdout.splitlines() if "ERROR" in line]
-        shown = (errors or done.stdout.strip().splitlines() or ["no message"])[-1].strip()
-        raise CygnetError(f"{what}: {tool} refuses the design: {shown}")
 
 
 def _object(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import pytest
 
 from cygnet.boards import build as module
 from cygnet.boards.build import build
-from cygnet.boards.table import board
+from cygnet.boards.table import BOARDS, board
 from cygnet.boards.top import BoardDesign
 from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
-from cygnet.synthesis.bitstream import Clock, Placed, TooBigError
+from cygnet.synthesis.bitstream import Clock, Placed, place
+from cygnet.synthesis.refusals import TooBigError
 from cygnet.synthesis.report import Route
+from cygnet.synthesis.run import map_design
 from networks import dense_network
+
+KINDS = {found.platform.partition(":")[0]: name for name, found in BOARDS.items()}
+"""One board of each kind."""
 
 
 def small() -> tuple[Network, HardwareConfig]:
@@ -46,6 +52,21 @@ def test_a_bitstream(tmp_path: Path) -> None:
     assert manifest["sha256"] == hashlib.sha256(built.bitstream).hexdigest()
     assert manifest["cells"]["ICESTORM_LC"]["available"] == 5280
     assert said == ["12 MHz: Yosys", "12 MHz: nextpnr, placement 1 of 1", "packing"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS.values())
+def test_a_bitstream_of_every_kind_of_board(name: str, tmp_path: Path) -> None:
+    """At a clock that its PLL makes, with timing met, as long as its device's bitstreams are."""
+    network, hardware = small()
+    found = board(name)
+    mhz = 24 if found.family == "ice40" else 60
+    built = build(network, hardware, found, clock_mhz=mhz, cache=tmp_path)
+    assert built.placed.met
+    assert built.manifest["clock_mhz"] == mhz
+    assert built.manifest["cells"].keys() & {"EHXPLLL", "ICESTORM_PLL"}
+    marks = {"ecp5": b"\xff\xff\xbd\xb3", "ice40": b"\x7e\xaa\x99\x7e"}
+    assert marks[found.family] in built.bitstream[:2000]
 
 
 class Tools:
@@ -88,6 +109,18 @@ def test_a_faster_clock_is_tried_where_there_is_room(
     assert tools.asked == [(60, 1), (80, 1), (80, 2), (75, 1), (75, 2)]
 
 
+def test_room_for_what_fails_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a placement of an OrangeCrab reached: more is asked of it, less comes out."""
+    reached = {80: 179.1, 176: 173.0, 168: 156.1, 144: 151.0}
+    tools = Tools(monkeypatch, tmp_path, lambda mhz, seed: reached[mhz])
+    built = build(*small(), board("orangecrab-85f"), seeds=(1,), cache=tmp_path)
+    assert built.manifest["clock_mhz"] == 144
+    # 144 MHz reach 151, but 0.95 of that is no faster.
+    assert [mhz for mhz, _ in tools.asked] == [80, 176, 168, 144]
+
+
 def test_a_clock_that_is_not_met_is_refused_with_one_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +128,7 @@ def test_a_clock_that_is_not_met_is_refused_with_one_that_works(
     with pytest.raises(
         CygnetError,
         match=r"^ulx3s-85f: timing is not met at 60 MHz: 3 placements reach 53.0 MHz at best; "
-        r"--clock 50 works, or give fewer --lanes$",
+        r"--clock 47.5 works, or give fewer --lanes$",
     ):
         build(*small(), board("ulx3s-85f"), clock_mhz=60, cache=tmp_path)
 
@@ -108,7 +141,51 @@ def test_a_clock_that_the_pll_does_not_make_is_refused(tmp_path: Path) -> None:
         build(*small(), board("icebreaker"), clock_mhz=20.1, cache=tmp_path)
 
 
+@pytest.mark.slow
+def test_a_clock_that_fails_and_the_one_that_the_refusal_names(tmp_path: Path) -> None:
+    """For real: no placement of a network reaches 60 MHz on a UP5K."""
+    network, hardware = small()
+    icebreaker = board("icebreaker")
+    with pytest.raises(CygnetError, match=r"^icebreaker: timing is not met at 60 MHz: ") as refused:
+        build(network, hardware, icebreaker, clock_mhz=60, seeds=(1,), cache=tmp_path)
+    named = re.search(r"; --clock ([\d.]+) works, or", str(refused.value))
+    assert named is not None
+    mhz = float(named[1])
+    built = build(network, hardware, icebreaker, clock_mhz=mhz, cache=tmp_path)
+    assert built.placed.met
+    assert built.manifest["clock_mhz"] == mhz
+    assert 24 < mhz < 60
+
+
+RAMS = """
+module rams(input clk, input i, output o);
+  wire words [0:31];
+  assign words[0] = i;
+  assign o = words[31];
+  for (genvar n = 0; n < 31; n = n + 1) begin : ram
+    SB_RAM40_4K word(.RDATA(words[n + 1]), .RADDR(11'd0), .RCLK(clk), .RCLKE(1'b1), .RE(1'b1),
+      .WADDR(11'd0), .WCLK(clk), .WCLKE(1'b1), .WDATA(words[n]), .MASK(16'd0), .WE(1'b1));
+  end
+endmodule
+"""
+
+
 def test_too_big_a_design_is_refused(tmp_path: Path) -> None:
+    """31 block RAMs for a device that has 30."""
+    found = board("icebreaker").target()
+    mapped = map_design(RAMS, "rams", found, {}, True, tmp_path)
+    assert mapped["cells"]["SB_RAM40_4K"] == 31
+    pins = "set_io clk 35\nset_io i 6\nset_io o 9\n"
+    with pytest.raises(
+        TooBigError,
+        match=r"^icebreaker: the design is too big: it takes 31 block RAMs of 30; give fewer "
+        r"--lanes, weights of fewer bits, or a larger board$",
+    ):
+        place(mapped["netlist"], found, pins, mhz=12, seed=1, cache=tmp_path)
+
+
+@pytest.mark.slow
+def test_too_big_a_network_is_refused(tmp_path: Path) -> None:
     """Its weights alone take more than all of the device's block RAM."""
     network = dense_network(4, (200, 100, 4))
     hardware = HardwareConfig.uniform(network, steps=1, lanes=2, beat=1, neuron="small")

