@@ -19,7 +19,7 @@ from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
 from cygnet.synthesis.bitstream import SUFFIXES, Placed, pack, packer, place
-from cygnet.synthesis.run import default_cache, map_design, nextpnr
+from cygnet.synthesis.run import default_cache, map_design, nextpnr, router
 
 __all__ = ["Built", "build", "choose_clock"]
 
@@ -27,8 +27,6 @@ ROUNDS = 5
 """Of a search for a clock; in each the design is mapped and placed again."""
 CLEARANCE = 0.9
 """Of what a placement reaches: what another one of the same design reaches as a rule."""
-LARGE_ROUTER = 30_000
-"""Lookup tables from which nextpnr's second router is taken; the first would not end."""
 
 Say = Callable[[str], None]
 
@@ -179,8 +177,6 @@ class _Work:
         target = self.board.target()
         self.say(f"{mhz:g} MHz: Yosys")
         mapped = map_design(design.verilog, TOP, target, design.images, True, self.folder)
-        tables = sum(count for kind, count in mapped["cells"].items() if kind.startswith("LUT"))
-        options = ("--router", "router2") if tables > LARGE_ROUTER else ()
         tried: list[Placed] = []
         for number, seed in enumerate(self.seeds):
             self.say(f"{mhz:g} MHz: nextpnr, placement {number + 1} of {len(self.seeds)}")
@@ -191,7 +187,7 @@ class _Work:
                     design.constraints,
                     mhz=mhz,
                     seed=seed,
-                    options=options,
+                    options=router(target.family, mapped["cells"]),
                     cache=self.folder,
                 )
             )

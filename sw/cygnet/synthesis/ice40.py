@@ -11,9 +11,9 @@ __all__ = ["share_clocks"]
 def share_clocks(netlist: Netlist) -> int:
     """Put the write clock of block RAMs that are only read on their read clock.
 
-    Yosys ties it to 0, nextpnr makes the constant a second global clock, and its first router may
-    then exchange two arcs for ever (HX8K, nextpnr 0.11.1). Such a RAM is still never written: its
-    write port is not enabled.
+    Yosys ties it to 0, and nextpnr makes the constant a second global clock, which takes a global
+    buffer and which its first router may never end to route (HX8K, nextpnr 0.11.1). Such a RAM is
+    still never written: its write port is not enabled.
 
     :returns: how many RAMs were changed
     """
