@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cygnet.command.common import hardware
+from cygnet.command.options import hardware
 from cygnet.command.synth import accelerator_source
 from cygnet.data import load as load_data
 from cygnet.files import write_text

@@ -50,6 +50,7 @@ def budget_for(
         beat=beat,
         arithmetic=kinds,
         events=None if not data else _events(network, path, steps, data),
+        label=str(path),
     )
 
 

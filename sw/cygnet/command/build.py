@@ -5,46 +5,48 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cygnet.command.common import (
-    Arithmetic,
     AsJson,
-    Beat,
-    Block,
-    Cores,
-    Lanes,
-    NeuronCore,
-    hardware,
+    offered,
     print_json,
     say,
     show,
 )
+from cygnet.command.options import USUAL, HardwareOptions, Steps
 from cygnet.errors import CygnetError
 from cygnet.files import write_bytes, write_text
-from cygnet.hardware import BLOCK
 from cygnet.network_file import load
 
 __all__ = ["build"]
 
 
+def _boards() -> Iterable[str]:
+    from cygnet.boards.table import BOARDS
+
+    return BOARDS
+
+
 def build(
     network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .cyg file.")],
-    board: Annotated[str, typer.Option(help="Such as ulx3s-85f, orangecrab-85f or icebreaker.")],
+    board: Annotated[
+        str,
+        typer.Option(
+            help="Such as ulx3s-85f, orangecrab-85f or icebreaker.",
+            autocompletion=offered(_boards),
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder to write to; build/BOARD where left out."),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
-    lanes: Lanes = "16",
-    beat: Beat = None,
-    neuron_core: NeuronCore = "fast",
-    cores: Cores = "1",
-    arithmetic: Arithmetic = "lut",
-    block: Block = str(BLOCK),
+    steps: Steps = 1,
+    chosen: HardwareOptions = USUAL,
     clock: Annotated[
         float | None,
         typer.Option(
@@ -79,16 +81,7 @@ def build(
         raise CygnetError(f"--baud: {baud} must be at least 1")
     if clock is not None and not clock > 0:
         raise CygnetError(f"--clock: {clock:g} must be above 0")
-    config = hardware(
-        loaded,
-        steps=steps,
-        lanes=lanes,
-        beat=beat,
-        neuron=neuron_core,
-        cores=cores,
-        arithmetic=arithmetic,
-        block=block,
-    )
+    config = chosen.config(loaded, steps)
     began = time.monotonic()
 
     def remark(text: str) -> None:

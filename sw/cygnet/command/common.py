@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -23,23 +23,20 @@ from rich.text import Text
 
 from cygnet.command.family import SPEECH
 from cygnet.errors import CygnetError
-from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
 from cygnet.network import Network
-from cygnet.product_plan import ARITHMETIC
 
 __all__ = [
+    "SPLITS",
     "AsJson",
-    "Beat",
     "Data",
-    "Lanes",
+    "Jobs",
     "Limit",
-    "Loadable",
-    "NeuronCore",
     "Split",
     "accuracy",
     "bar",
-    "hardware",
     "images",
+    "jobs",
+    "offered",
     "one_of",
     "percent",
     "print_json",
@@ -53,18 +50,38 @@ __all__ = [
 OFF_TERMINAL = 1000
 """Columns of what is printed into a file or a pipe; a table takes as many as it needs."""
 
+
+def offered(names: Iterable[str] | Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell completes the value of an option with, also the last of several with commas.
+
+    :param names: choices, or what gives them where that takes an import
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        head, comma, last = incomplete.rpartition(",")
+        choices = names() if callable(names) else names
+        return [f"{head}{comma}{name}" for name in choices if name.startswith(last)]
+
+    return complete
+
+
+SPLITS = ("train", "test")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Data = Annotated[
     list[str],
     typer.Option(
         "--data",
+        metavar="<path>",
         help=".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits; "
         "several are parts of one set.",
     ),
 ]
 Split = Annotated[
     str | None,
-    typer.Option(help="train or test, of data that holds both; test where left out."),
+    typer.Option(
+        help="train or test, of data that holds both; test where left out.",
+        autocompletion=offered(SPLITS),
+    ),
 ]
 
 
@@ -88,48 +105,25 @@ Limit = Annotated[
         help="Only the first so many images, or all.",
     ),
 ]
-Lanes = Annotated[
-    str,
-    typer.Option(help="Outputs computed at once: one number, or one for each layer (16,16,10)."),
-]
-Beat = Annotated[
-    int | None,
-    typer.Option(
-        help="Values that arrive in one clock; 8, or those of a pixel where a convolution reads "
-        "the input.",
-        show_default=False,
-    ),
-]
-_ARITHMETIC_HELP = (
-    "Products in tables of four or six inputs or in multiplier blocks: lut, lut6 or dsp, one, or "
-    "one for each layer (dsp,lut,lut)."
-)
-Arithmetic = Annotated[str, typer.Option(help=_ARITHMETIC_HELP)]
-ArithmeticChoice = Annotated[str | None, typer.Option(help=_ARITHMETIC_HELP, show_default=False)]
-Cores = Annotated[
-    str, typer.Option(help="Neuron cores of a layer: one number, or one for each layer (4,2,1).")
-]
-Loadable = Annotated[
-    bool,
-    typer.Option(
-        "--loadable", help="Weights and thresholds come at run time, not from images (AXI only)."
-    ),
-]
-NeuronCore = Annotated[str, typer.Option(help="fast or small.")]
-Block = Annotated[
-    str,
-    typer.Option(
-        help="Time-steps computed at once; of more, inputs are walked again for every so many: one "
-        "number, or one for each layer (8,4,1)."
-    ),
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", "--workers", help="Processes; all cores where 0.")
 ]
 
 
 def one_of(value: str, option: str, choices: Sequence[str]) -> str:
     """The value, if it is a choice of the option."""
     if value not in choices:
-        raise CygnetError(f"{option}: {value!r} must be {' or '.join(choices)}")
+        few = len(choices) <= 3
+        wanted = " or ".join(choices) if few else f"one of {', '.join(choices)}"
+        raise CygnetError(f"{option}: {value!r} must be {wanted}")
     return value
+
+
+def jobs(number: int) -> int:
+    """Processes of ``--jobs``."""
+    if number < 0:
+        raise CygnetError(f"--jobs: {number} must be at least 0")
+    return number or os.cpu_count() or 1
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
@@ -194,70 +188,8 @@ def images(
 def _split(text: str | None) -> Literal["train", "test"] | None:
     if text is None:
         return None
-    one_of(text, "--split", ("train", "test"))
+    one_of(text, "--split", SPLITS)
     return "train" if text == "train" else "test"
-
-
-def hardware(
-    network: Network,
-    *,
-    steps: int,
-    lanes: str = "16",
-    beat: int | None = None,
-    neuron: str = "fast",
-    cores: str = "1",
-    arithmetic: str = "lut",
-    block: str = str(BLOCK),
-) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``,
-    ``--arithmetic`` and ``--block``."""
-    core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
-    one_of(neuron, "--neuron-core", ("fast", "small"))
-    count = len(network.layers)
-    by_option = {"--lanes": lanes, "--cores": cores, "--block": block}
-    numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
-    for option, found in numbers.items():
-        if len(found) not in (1, count):
-            raise CygnetError(
-                f"{option}: {by_option[option]!r} must be one number, or one for each of the "
-                f"{count} layers"
-            )
-    named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
-    kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
-    if len(kinds) not in (1, count):
-        raise CygnetError(
-            f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for each "
-            f"of the {count} layers"
-        )
-    try:
-        config = HardwareConfig.uniform(
-            network,
-            steps=steps,
-            lanes=numbers["--lanes"][0],
-            beat=beat,
-            neuron=core,
-            cores=numbers["--cores"][0],
-        )
-        layers = list(config.layers)
-        if len(numbers["--lanes"]) > 1:
-            layers = [LayerHardware(number, core) for number in numbers["--lanes"]]
-        if len(numbers["--cores"]) > 1:
-            each = zip(layers, numbers["--cores"], strict=True)
-            layers = [replace(layer, cores=number) for layer, number in each]
-        blocks = numbers["--block"]
-        layers = [
-            replace(
-                layer,
-                arithmetic=kinds[number % len(kinds)],
-                block=blocks[number % len(blocks)],
-            )
-            for number, layer in enumerate(layers)
-        ]
-        config = replace(config, layers=tuple(layers))
-        config.check(network)
-    except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes, --cores, --block or --beat") from None
-    return config
 
 
 def accuracy(labels: NDArray[np.int64], classes: NDArray[np.int64]) -> float:

@@ -20,6 +20,7 @@ from cygnet.command.common import (
     whole_numbers,
 )
 from cygnet.command.setup import (
+    Calibration,
     InputScale,
     Layout,
     Mean,
@@ -115,7 +116,7 @@ def compare(
     mean: Mean = None,
     std: Std = None,
     layout: Layout = "nhwc",
-    calibration: Annotated[int, typer.Option(help="Train images to calibrate with.")] = 1000,
+    calibration: Calibration = 1000,
     batch: Annotated[int, typer.Option(help="Images at once.")] = 100,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     plot: Annotated[

@@ -13,9 +13,11 @@ import typer
 from numpy.typing import NDArray
 
 from cygnet.command.common import (
+    SPLITS,
     AsJson,
     accuracy,
     bar,
+    offered,
     one_of,
     percent,
     print_json,
@@ -24,12 +26,19 @@ from cygnet.command.common import (
     whole_numbers,
 )
 from cygnet.command.setup import (
+    LAYOUTS,
+    Calibration,
     InputScale,
     Layout,
     Mean,
     Model,
+    Neuron,
+    Normalization,
     Std,
+    Tau,
+    Threshold,
     Weights,
+    check_choices,
     counted_input,
     images,
     trained_input,
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
     from cygnet.conversion import SpikingNetwork
     from cygnet.data import Dataset
 
+INPUTS = ("pixels", "counts")
 __all__ = ["convert", "falls", "float_labels"]
 
 
@@ -54,6 +64,7 @@ def convert(
         list[str] | None,
         typer.Option(
             "--data",
+            metavar="<path>",
             help="Train images calibrate where thresholds are not trained, test images judge: "
             ".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits. A file that "
             "states its input, with trained thresholds, needs none.",
@@ -61,7 +72,10 @@ def convert(
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="train or test: what accuracy is printed for.")
+        str | None,
+        typer.Option(
+            help="train or test: what accuracy is printed for.", autocompletion=offered(SPLITS)
+        ),
     ] = None,
     input_scale: InputScale = None,
     mean: Mean = None,
@@ -71,6 +85,7 @@ def convert(
         str | None,
         typer.Option(
             "--input",
+            autocompletion=offered(INPUTS),
             help="pixels, the same at every time-step, or counts, new at each; pixels where left "
             "out, counts of a NIR graph.",
             show_default=False,
@@ -83,21 +98,18 @@ def convert(
         str | None,
         typer.Option(help="subtract: of a NIR graph that does not say so.", show_default=False),
     ] = None,
-    neuron: Annotated[str, typer.Option(help="gn, if or snm.")] = "gn",
-    tau: Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")] = 4,
+    neuron: Neuron = "gn",
+    tau: Tau = 4,
     steps: Annotated[int, typer.Option(help="The most time-steps that the file is made for.")] = 8,
     bits: Annotated[
         str, typer.Option(help="Of a weight, 2..8: one number, or by layer (8,fc2=4).")
     ] = "8",
-    threshold: Annotated[str, typer.Option(help="exact or pow2.")] = "exact",
-    normalization: Annotated[
-        str | None,
-        typer.Option(help="layer, channel or neuron: thresholds from data, not the trained ones."),
-    ] = None,
+    threshold: Threshold = "exact",
+    normalization: Normalization = None,
     percentile: Annotated[
         float, typer.Option(help="Of the activations, where thresholds come from data.")
     ] = 100.0,
-    calibration: Annotated[int, typer.Option(help="Train images to calibrate with.")] = 1000,
+    calibration: Calibration = 1000,
     potentials: Annotated[
         int,
         typer.Option(help="Calibrate initial potentials for so many time-steps; 0: leave them."),
@@ -120,11 +132,8 @@ def convert(
 
     Example: cygnet convert mlp -w mlp.safetensors --data mnist.npz --tau 4 --steps 4 -o mnist.cyg
     """
-    one_of(neuron, "--neuron", ("gn", "if", "snm"))
-    one_of(threshold, "--threshold", ("exact", "pow2"))
-    one_of(layout, "--layout", ("nhwc", "nchw"))
-    if normalization is not None:
-        one_of(normalization, "--normalization", ("layer", "channel", "neuron"))
+    check_choices(neuron, threshold, normalization)
+    one_of(layout, "--layout", LAYOUTS)
     if not 0 < percentile <= 100:
         raise CygnetError(f"--percentile: {percentile} must be in 0 < . <= 100")
     if calibration < 1:
@@ -138,10 +147,11 @@ def convert(
     if not 0 <= finetune <= 1000:
         raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
     if input_kind is not None:
-        one_of(input_kind, "--input", ("pixels", "counts"))
+        one_of(input_kind, "--input", INPUTS)
     if reset is not None:
         one_of(reset, "--reset", ("subtract",))
     plain, named = _widths(bits)
+    called = _name(name, out)
 
     from cygnet.conversion import calibrate_potentials, to_spiking
     from cygnet.neurons import Imported
@@ -189,7 +199,7 @@ def convert(
             )
     if train is not None and potentials:
         calibrate_potentials(spiking, train.x[:calibration], steps=potentials)
-    integers = quantize(spiking, steps=steps, name=_name(name, out), bits=widths, threshold=form)
+    integers = quantize(spiking, steps=steps, name=called, bits=widths, threshold=form)
     save(integers, out)
     if test is None:
         _report(integers, out, as_json)

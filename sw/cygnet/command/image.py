@@ -10,20 +10,13 @@ from typing import Annotated
 import typer
 
 from cygnet.command.common import (
-    Arithmetic,
     AsJson,
-    Beat,
-    Block,
-    Cores,
-    Lanes,
-    Loadable,
-    NeuronCore,
-    hardware,
+    offered,
     print_json,
     show,
 )
+from cygnet.command.options import USUAL, HardwareOptions, Loadable, Steps
 from cygnet.errors import CygnetError
-from cygnet.hardware import BLOCK
 from cygnet.image_files import MANIFEST, write_images
 from cygnet.image_formats import FORMATS, formats
 from cygnet.network_file import load
@@ -34,13 +27,8 @@ __all__ = ["image"]
 def image(
     network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .cyg file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
-    lanes: Lanes = "16",
-    beat: Beat = None,
-    neuron_core: NeuronCore = "fast",
-    cores: Cores = "1",
-    arithmetic: Arithmetic = "lut",
-    block: Block = str(BLOCK),
+    steps: Steps = 1,
+    chosen: HardwareOptions = USUAL,
     loadable: Loadable = False,
     onto: Annotated[
         Path | None,
@@ -52,7 +40,11 @@ def image(
     ] = None,
     form: Annotated[
         str,
-        typer.Option("--format", help=f"Of {', '.join(FORMATS)}; several with commas between."),
+        typer.Option(
+            "--format",
+            help=f"Of {', '.join(FORMATS)}; several with commas between.",
+            autocompletion=offered(FORMATS),
+        ),
     ] = "mem",
     as_json: AsJson = False,
 ) -> None:
@@ -67,16 +59,7 @@ def image(
     Example: cygnet image mnist.cyg --steps 1 --lanes 16 -o build/mnist
     """
     loaded = load(network)
-    config = hardware(
-        loaded,
-        steps=steps,
-        lanes=lanes,
-        beat=beat,
-        neuron=neuron_core,
-        cores=cores,
-        arithmetic=arithmetic,
-        block=block,
-    )
+    config = chosen.config(loaded, steps)
     config = replace(config, loadable=loadable)
     if onto is not None and not loadable:
         raise CygnetError("--onto: only a loadable design takes another network; give --loadable")

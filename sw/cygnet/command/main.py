@@ -21,6 +21,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = {
     "demo": "The whole way on scikit-learn's digits, in two minutes.",
+    "doctor": "Whether the tools are there, and how to mend what is missing.",
     "train": "Train a network and write its weights.",
     "convert": "A trained network to an integer spiking network, one .cyg file.",
     "compare": "Accuracy of the papers' methods on one trained network.",
@@ -29,14 +30,13 @@ COMMANDS = {
     "explain": "What a .cyg file holds, layer by layer.",
     "diff": "In what two .cyg files differ.",
     "export": "A .cyg file for other programs: NIR, safetensors, .npz.",
-    "image": "Memory images of an accelerator, and their manifest.",
     "verilog": "Verilog of an accelerator.",
+    "image": "Memory images of an accelerator, and their manifest.",
     "sim": "Run the Verilog on a data set and compare every value and cycle.",
-    "doctor": "Whether the tools are there, and how to mend what is missing.",
-    "report": "A page about everything in a build folder.",
+    "synth": "Area and speed of an accelerator on a device.",
     "build": "A bitstream for a board.",
     "run": "Images through a board, and its answers.",
-    "synth": "Area and speed of a network or of Verilog on a device, by Yosys and nextpnr.",
+    "report": "A page about everything in a build folder.",
 }
 """Each is the function of that name in a module of that name, imported when it is called:
 torch alone takes longer to import than most commands to run."""

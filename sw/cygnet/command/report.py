@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cygnet.command.common import AsJson, Limit, Split, bar, images, one_of, print_json, say
+from cygnet.command.common import (
+    AsJson,
+    Limit,
+    Split,
+    bar,
+    images,
+    offered,
+    one_of,
+    print_json,
+    say,
+)
 from cygnet.command.invocation import invocation
 from cygnet.errors import CygnetError
 from cygnet.files import write_text
@@ -34,6 +44,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--data",
+            metavar="<path>",
             help=".npz with x, y or x_train, y_train, x_test, y_test (uint8); or digits: "
             "images to count spikes, events and clocks with.",
         ),
@@ -54,12 +65,17 @@ def report(
     synth: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Report of `cygnet synth -o` that is not in the folder.", show_default=False
+            metavar="<path>",
+            help="Report of `cygnet synth -o` that is not in the folder.",
+            show_default=False,
         ),
     ] = None,
-    device: Annotated[
+    target: Annotated[
         str,
-        typer.Option(help=f"Of the estimate, where no such report is: {', '.join(DEVICES)}."),
+        typer.Option(
+            help=f"Of the estimate, where no such report is: {', '.join(DEVICES)}.",
+            autocompletion=offered(DEVICES),
+        ),
     ] = "ecp5-85k",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help=f"Page to write; BUILD_DIR/{PAGE}.")
@@ -86,7 +102,7 @@ def report(
         raise CygnetError("--weights: are of a --model; give it too")
     if model is not None and not data:
         raise CygnetError("--model: is compared on images; give --data too")
-    one_of(device, "--device", tuple(DEVICES))
+    one_of(target, "--target", tuple(DEVICES))
     if steps is not None and configs and steps not in configs:
         listed = ", ".join(map(str, configs))
         raise CygnetError(f"--steps: {steps} must be one of {listed}, as in {folder}")
@@ -102,30 +118,30 @@ def report(
         found = find_synthesis(folder, loaded, synth or ())
     except ValueError as error:
         raise CygnetError(f"--synth: {error}") from None
-    target = out or folder / PAGE
+    written = out or folder / PAGE
     hardware = configs.get(sections["activity"]["steps"] if "activity" in sections else at)
     text = page(
         loaded,
         sections,
         hardware=hardware,
         synthesis=found,
-        device=device,
+        device=target,
         file=str(path),
         folder=str(folder),
         command=invocation(),
     )
-    write_text(target, text)
+    write_text(written, text)
     if as_json:
         print_json(
             {
-                "file": str(target),
+                "file": str(written),
                 "network": loaded.digest,
                 "sections": sorted(sections),
                 "synthesis": [one["file"] for one in found],
             }
         )
         return
-    typer.echo(f"{target}: {len(text) // 1024} Kbyte, one page; open it in a browser")
+    typer.echo(f"{written}: {len(text) // 1024} Kbyte, one page; open it in a browser")
     if "activity" not in sections:
         say("spikes, events and clocks are missing: give --data")
 

@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 
 from cygnet.command.common import (
     AsJson,
-    Beat,
     Data,
-    Lanes,
     Limit,
     Split,
     accuracy,
     bar,
-    hardware,
     images,
     one_of,
     percent,
@@ -30,6 +27,7 @@ from cygnet.command.common import (
     say,
     show,
 )
+from cygnet.command.options import Beat, Lanes, hardware
 from cygnet.errors import CygnetError, MismatchError
 from cygnet.host.device import Device, expect
 from cygnet.network_file import load

@@ -10,21 +10,29 @@ from typing import Annotated, Any, Literal
 import typer
 from torch import nn
 
-from cygnet.command.common import one_of, whole_numbers
+from cygnet.command.common import SPLITS, offered, one_of, whole_numbers
 from cygnet.data import Dataset, input_spec, load, numbers
 from cygnet.errors import CygnetError
 from cygnet.interop.sources import Source, read_source
+from cygnet.models.reference import ZOO
 from cygnet.network import Bounds, InputSpec
 
 __all__ = [
+    "LAYOUTS",
+    "Calibration",
     "InputScale",
     "Layout",
     "Mean",
     "Model",
+    "Neuron",
+    "Normalization",
     "Setup",
     "Std",
+    "Tau",
+    "Threshold",
     "TrainedData",
     "Weights",
+    "check_choices",
     "counted_input",
     "images",
     "prepare",
@@ -34,8 +42,10 @@ __all__ = [
 Model = Annotated[
     str,
     typer.Argument(
+        metavar="MODEL",
+        autocompletion=offered(ZOO),
         help="module:factory or module:factory(name=value, ...), of the zoo without a module; or "
-        "a file that holds a whole network: .onnx, .pt2 (torch.export), .nir."
+        "a file that holds a whole network: .onnx, .pt2 (torch.export), .nir.",
     ),
 ]
 Weights = Annotated[
@@ -48,6 +58,7 @@ TrainedData = Annotated[
     list[str],
     typer.Option(
         "--data",
+        metavar="<path>",
         help="Train images calibrate, test images judge: .npz with x, y or x_train, y_train, "
         "x_test, y_test (uint8); or digits; several are parts of one set.",
     ),
@@ -58,7 +69,33 @@ InputScale = Annotated[
 ]
 Mean = Annotated[str | None, typer.Option(help="Per channel, after the scale; as trained, else 0.")]
 Std = Annotated[str | None, typer.Option(help="Per channel, after the scale; as trained, else 1.")]
-Layout = Annotated[str, typer.Option(help="Of four axes: nhwc or nchw.")]
+LAYOUTS = ("nhwc", "nchw")
+NEURONS = ("gn", "if", "snm")
+THRESHOLDS = ("exact", "pow2")
+NORMALIZATIONS = ("layer", "channel", "neuron")
+
+Layout = Annotated[
+    str, typer.Option(help="Of four axes: nhwc or nchw.", autocompletion=offered(LAYOUTS))
+]
+Neuron = Annotated[str, typer.Option(help="gn, if or snm.", autocompletion=offered(NEURONS))]
+Tau = Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")]
+Threshold = Annotated[str, typer.Option(help="exact or pow2.", autocompletion=offered(THRESHOLDS))]
+Normalization = Annotated[
+    str | None,
+    typer.Option(
+        help="layer, channel or neuron: thresholds from data, not the trained ones.",
+        autocompletion=offered(NORMALIZATIONS),
+    ),
+]
+Calibration = Annotated[int, typer.Option(help="Train images to calibrate with.")]
+
+
+def check_choices(neuron: str, threshold: str, normalization: str | None) -> None:
+    """Refuse a ``--neuron``, ``--threshold`` or ``--normalization`` that is none."""
+    one_of(neuron, "--neuron", NEURONS)
+    one_of(threshold, "--threshold", THRESHOLDS)
+    if normalization is not None:
+        one_of(normalization, "--normalization", NORMALIZATIONS)
 
 
 @dataclass(frozen=True)
@@ -101,7 +138,7 @@ def prepare(
 def images(data: list[str], split: str | None, layout: str) -> tuple[Dataset, Dataset]:
     """Images to calibrate with, and images to judge with."""
     order = _layout(layout)
-    wanted: Any = None if split is None else one_of(split, "--split", ("train", "test"))
+    wanted: Any = None if split is None else one_of(split, "--split", SPLITS)
     return load(data, prefer="train", layout=order), load(data, split=wanted, layout=order)
 
 
@@ -151,5 +188,5 @@ def counted_input(source: Source, bounds: str, layout: str) -> InputSpec:
 
 
 def _layout(text: str) -> Literal["nhwc", "nchw"]:
-    one_of(text, "--layout", ("nhwc", "nchw"))
+    one_of(text, "--layout", LAYOUTS)
     return "nchw" if text == "nchw" else "nhwc"

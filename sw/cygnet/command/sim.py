@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +10,15 @@ from typing import Annotated
 import typer
 
 from cygnet.command.common import (
-    Arithmetic,
     AsJson,
-    Beat,
-    Block,
-    Cores,
     Data,
-    Lanes,
+    Jobs,
     Limit,
-    NeuronCore,
     Split,
     accuracy,
     bar,
-    hardware,
     images,
+    jobs,
     percent,
     print_json,
     say,
@@ -32,9 +26,9 @@ from cygnet.command.common import (
     step_list,
 )
 from cygnet.command.invocation import invocation
+from cygnet.command.options import USUAL, HardwareOptions
 from cygnet.command.results import simulation
 from cygnet.errors import CygnetError, MismatchError
-from cygnet.hardware import BLOCK
 from cygnet.image_files import check_images
 from cygnet.network_file import load
 from cygnet.report.measurements import add
@@ -49,16 +43,9 @@ def sim(
     steps: Annotated[
         str, typer.Option(help="Time-steps; of several, such as 1,2,4, each is its own hardware.")
     ] = "1",
-    lanes: Lanes = "16",
-    beat: Beat = None,
-    neuron_core: NeuronCore = "fast",
-    cores: Cores = "1",
-    arithmetic: Arithmetic = "lut",
-    block: Block = str(BLOCK),
+    chosen: HardwareOptions = USUAL,
     limit: Limit = None,
-    workers: Annotated[
-        int, typer.Option("--jobs", "-j", "--workers", help="Processes; all cores where 0.")
-    ] = 0,
+    workers: Jobs = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -99,28 +86,18 @@ def sim(
     from cygnet.gateware.verilog import generate, top_name
 
     loaded = load(network)
-    if workers < 0:
-        raise CygnetError(f"--jobs: {workers} must be at least 0")
+    processes = jobs(workers)
     x, y = images(data, split, limit, loaded, network)
-    chosen = step_list(steps, loaded, network)
-    if waves is not None and len(chosen) > 1:
+    wanted = step_list(steps, loaded, network)
+    if waves is not None and len(wanted) > 1:
         raise CygnetError(f"--waves: of one T, not of {steps}; give --steps one number")
-    if given is not None and len(chosen) > 1:
+    if given is not None and len(wanted) > 1:
         raise CygnetError(f"--images: of one T, not of {steps}; give --steps one number")
     found = {}
     wrong = ""
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        for t in chosen:
-            config = hardware(
-                loaded,
-                steps=t,
-                lanes=lanes,
-                beat=beat,
-                neuron=neuron_core,
-                cores=cores,
-                arithmetic=arithmetic,
-                block=block,
-            )
+        for t in wanted:
+            config = chosen.config(loaded, t)
             folder = (out or Path(scratch)) / f"t{t}"
             say(f"T = {t}: compiling the Verilog", quiet=as_json)
             if given is None:
@@ -133,7 +110,7 @@ def sim(
                 top=top_name(loaded),
                 images=given or folder,
                 classes=loaded.classes,
-                workers=workers or os.cpu_count() or 1,
+                workers=processes,
             )
             with bar(f"T = {t}: golden model", quiet=as_json) as progress:
                 prediction = predict(loaded, config, x, progress=progress)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -13,22 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from cygnet.command.common import (
-    Arithmetic,
     AsJson,
-    Beat,
-    Block,
-    Cores,
-    Lanes,
-    NeuronCore,
+    Jobs,
     bar,
-    hardware,
+    jobs,
+    offered,
     print_json,
     show,
 )
 from cygnet.command.invocation import invocation
+from cygnet.command.options import USUAL, HardwareOptions, Steps
 from cygnet.errors import CygnetError
 from cygnet.files import read_bytes, write_text
-from cygnet.hardware import BLOCK, HardwareConfig
+from cygnet.hardware import HardwareConfig
 from cygnet.image_formats import hexadecimal
 from cygnet.images import memories
 from cygnet.network import Network
@@ -52,7 +48,10 @@ def synth(
             help="A .cyg file, or Verilog that `cygnet verilog` or anybody wrote.",
         ),
     ],
-    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "ecp5-25k-6",
+    target: Annotated[
+        str,
+        typer.Option(help=f"One of {', '.join(TARGETS)}.", autocompletion=offered(TARGETS)),
+    ] = "ecp5-25k-6",
     top: Annotated[
         str | None, typer.Option(help="Top module (the file's name without .v).")
     ] = None,
@@ -60,28 +59,26 @@ def synth(
         Path | None, typer.Option(help="Folder of the .mem files (the Verilog's own).")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, max=99, help="Placements; Fmax is the median.")
+        int,
+        typer.Option(metavar="<int>", min=1, max=99, help="Placements; Fmax is the median."),
     ] = len(SEEDS),
-    mhz: Annotated[int, typer.Option(min=1, help="What the router aims at.")] = 400,
+    mhz: Annotated[
+        int, typer.Option(metavar="<int>", min=1, help="What the router aims at.")
+    ] = 400,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="For nextpnr, such as --option=--router --option=router1."),
+        typer.Option(
+            metavar="<str>", help="For nextpnr, such as --option=--router --option=router1."
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Without Cygnet's own ECP5 netlist steps.")
     ] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Placements at a time.")
-    ] = os.cpu_count() or 1,
+    workers: Jobs = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept results.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Report to write (JSON).")] = None,
-    steps: Annotated[int, typer.Option(help="Of a .cyg: time-steps.")] = 1,
-    lanes: Lanes = "16",
-    beat: Beat = None,
-    neuron_core: NeuronCore = "fast",
-    cores: Cores = "1",
-    arithmetic: Arithmetic = "lut",
-    block: Block = str(BLOCK),
+    steps: Steps = 1,
+    chosen: HardwareOptions = USUAL,
     as_json: AsJson = False,
 ) -> None:
     """Area of each module and speed of a design on a device, by Yosys and nextpnr.
@@ -91,6 +88,7 @@ def synth(
 
     Example: cygnet synth mnist.cyg --target ecp5-85k --lanes 16,10 --seeds 3
     """
+    processes = jobs(workers)
     try:
         device = find(target)
     except ValueError as error:
@@ -98,16 +96,7 @@ def synth(
     stated: dict[str, Any] = {"command": invocation(), "network": None, "hardware": None}
     if design.suffix == ".cyg":
         network = load(design)
-        config = hardware(
-            network,
-            steps=steps,
-            lanes=lanes,
-            beat=beat,
-            neuron=neuron_core,
-            cores=cores,
-            arithmetic=arithmetic,
-            block=block,
-        )
+        config = chosen.config(network, steps)
         text, module, contents = accelerator_source(network, config)
         stated |= {"network": network.digest, "hardware": asdict(config)}
     else:
@@ -131,7 +120,7 @@ def synth(
             mhz=mhz,
             optimise=not plain,
             options=option or (),
-            jobs=jobs,
+            jobs=processes,
             cache=cache,
             progress=progress,
         )

@@ -9,15 +9,21 @@ from typing import Annotated, Any, Literal, cast
 import torch
 import typer
 
-from cygnet.command.common import AsJson, Split, one_of, print_json, show, whole_numbers
+from cygnet.command.common import AsJson, Split, print_json, show, whole_numbers
 from cygnet.command.setup import (
+    Calibration,
     InputScale,
     Layout,
     Mean,
     Model,
+    Neuron,
+    Normalization,
     Std,
+    Tau,
+    Threshold,
     TrainedData,
     Weights,
+    check_choices,
     prepare,
 )
 from cygnet.conversion import to_spiking
@@ -39,16 +45,13 @@ def trace(
     mean: Mean = None,
     std: Std = None,
     layout: Layout = "nhwc",
-    neuron: Annotated[str, typer.Option(help="gn, if or snm.")] = "gn",
-    tau: Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")] = 4,
+    neuron: Neuron = "gn",
+    tau: Tau = 4,
     steps: Annotated[int, typer.Option(help="Time-steps, T.")] = 4,
     bits: Annotated[str, typer.Option(help="Of a weight, 2..8.")] = "8",
-    threshold: Annotated[str, typer.Option(help="exact or pow2.")] = "exact",
-    normalization: Annotated[
-        str | None,
-        typer.Option(help="layer, channel or neuron: thresholds from data, not the trained ones."),
-    ] = None,
-    calibration: Annotated[int, typer.Option(help="Train images to calibrate with.")] = 1000,
+    threshold: Threshold = "exact",
+    normalization: Normalization = None,
+    calibration: Calibration = 1000,
     as_json: AsJson = False,
 ) -> None:
     """One image through the torch network, the float spiking network and the integer network.
@@ -57,10 +60,7 @@ def trace(
 
     Example: cygnet trace mlp -w mlp.safetensors --data mnist.npz --index 3 --steps 4
     """
-    one_of(neuron, "--neuron", ("gn", "if", "snm"))
-    one_of(threshold, "--threshold", ("exact", "pow2"))
-    if normalization is not None:
-        one_of(normalization, "--normalization", ("layer", "channel", "neuron"))
+    check_choices(neuron, threshold, normalization)
     (width,) = whole_numbers(bits, "--bits")[:1]
     for value, option, low, high in (
         (width, "--bits", 2, 8),

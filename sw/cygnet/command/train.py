@@ -23,12 +23,14 @@ from rich.progress import (
 from torch import nn
 
 import cygnet
-from cygnet.command.common import AsJson
+from cygnet.command.common import AsJson, offered
 from cygnet.command.family import SPEECH
+from cygnet.command.setup import Layout
 from cygnet.data import Dataset, input_spec, load, numbers
 from cygnet.data.npz import Archive
 from cygnet.errors import CygnetError
 from cygnet.models import build, save_weights
+from cygnet.models.reference import ZOO
 from cygnet.network import InputSpec
 from cygnet.training import Recipe, accuracy, logits
 from cygnet.training import train as run
@@ -43,13 +45,18 @@ def train(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
+            autocompletion=offered(ZOO),
             help="module:factory or module:factory(name=value, ...); without a module, of the zoo: "
-            "mlp, lenet5, vgg16, resnet18, resnet20, resnet34"
+            f"{', '.join(ZOO)}",
         ),
     ],
     data: Annotated[
         list[str],
-        typer.Option(help=".npz with x, y or x_train, y_train; or digits; several are parts."),
+        typer.Option(
+            metavar="<path>",
+            help=".npz with x, y or x_train, y_train; or digits; several are parts.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Weights to write (safetensors).")],
     test: Annotated[
@@ -63,7 +70,7 @@ def train(
     ] = None,
     mean: Annotated[str, typer.Option(help="Per channel, after the scale.")] = "0",
     std: Annotated[str, typer.Option(help="Per channel, after the scale.")] = "1",
-    layout: Annotated[str, typer.Option(help="Of four axes: nhwc or nchw.")] = "nhwc",
+    layout: Layout = "nhwc",
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = Recipe.epochs,
     batch: Annotated[int, typer.Option(help="Images a step.")] = Recipe.batch,
     learning_rate: Annotated[
@@ -72,14 +79,28 @@ def train(
     momentum: Annotated[float, typer.Option(help="Of SGD.")] = Recipe.momentum,
     weight_decay: Annotated[float, typer.Option(help="On thresholds too.")] = Recipe.weight_decay,
     warmup: Annotated[float, typer.Option(help="Epochs of rising rate.")] = Recipe.warmup,
-    augment: Annotated[str, typer.Option(help="Of crop, shift, flip, cutout, colour.")] = "",
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="Of crop, shift, flip, cutout, colour.",
+            autocompletion=offered(("crop", "shift", "flip", "cutout", "colour")),
+        ),
+    ] = "",
     smoothing: Annotated[float, typer.Option(help="Of labels.")] = Recipe.smoothing,
     validation: Annotated[
         float, typer.Option(help="Share of the training images that chooses the epoch.")
     ] = Recipe.validation,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = Recipe.seed,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = Recipe.precision,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(help="float32 or bfloat16.", autocompletion=offered(("float32", "bfloat16"))),
+    ] = Recipe.precision,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto, cpu, cuda or cuda:N.", autocompletion=offered(("auto", "cpu", "cuda"))
+        ),
+    ] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Through torch.compile.")] = False,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where an interrupted run is kept; OUT.checkpoint.")

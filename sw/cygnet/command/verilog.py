@@ -12,21 +12,14 @@ import typer
 from cygnet import __version__
 from cygnet.command.budgeting import as_rows, budget_for, show_budget
 from cygnet.command.common import (
-    ArithmeticChoice,
     AsJson,
-    Beat,
-    Block,
-    Cores,
-    Lanes,
-    Loadable,
-    NeuronCore,
-    hardware,
+    offered,
     one_of,
     print_json,
 )
+from cygnet.command.options import USUAL, HardwareOptions, Loadable, Steps
 from cygnet.errors import CygnetError, MismatchError
 from cygnet.files import write_text
-from cygnet.hardware import BLOCK
 from cygnet.network_file import load
 from cygnet.packaging.design import Design
 from cygnet.packaging.files import write_package
@@ -35,17 +28,20 @@ from cygnet.synthesis.area import DEVICES
 
 __all__ = ["verilog"]
 
+BUSES = ("stream", "axi")
+
 
 def verilog(
     network: Annotated[Path, typer.Argument(metavar="NETWORK", help="The .cyg file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    steps: Annotated[int, typer.Option(help="Time-steps that the hardware runs.")] = 1,
-    lanes: Lanes = "16",
+    steps: Steps = 1,
+    chosen: HardwareOptions = USUAL,
     budget: Annotated[
         str | None,
         typer.Option(
             help=f"Choose lanes, cores and arithmetic for a device: {', '.join(DEVICES)}.",
             show_default=False,
+            autocompletion=offered(DEVICES),
         ),
     ] = None,
     fps: Annotated[
@@ -55,16 +51,17 @@ def verilog(
     mhz: Annotated[float, typer.Option(help="With --budget: the clock to reckon with.")] = 100,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="With --budget: images to count events in; else shares are assumed."),
+        typer.Option(
+            metavar="<path>",
+            help="With --budget: images to count events in; else shares are assumed.",
+        ),
     ] = None,
-    beat: Beat = None,
-    neuron_core: NeuronCore = "fast",
-    cores: Cores = "1",
-    arithmetic: ArithmeticChoice = None,
-    block: Block = str(BLOCK),
     bus: Annotated[
         str,
-        typer.Option(help="Ports: stream, or axi (AXI4-Stream and AXI4-Lite registers)."),
+        typer.Option(
+            help="Ports: stream, or axi (AXI4-Stream and AXI4-Lite registers).",
+            autocompletion=offered(BUSES),
+        ),
     ] = "stream",
     buffered: Annotated[
         bool,
@@ -91,44 +88,35 @@ def verilog(
     from cygnet.gateware.verilog import generate, top_name
 
     ports: Literal["stream", "axi"] = "axi" if bus == "axi" else "stream"
-    one_of(bus, "--bus", ("stream", "axi"))
+    one_of(bus, "--bus", BUSES)
     for option, given in (("--buffered", buffered), ("--loadable", loadable)):
         if given and ports != "axi":
             raise CygnetError(f"{option}: registers come with --bus axi; give both")
     loaded = load(network)
-    chosen = None
+    found = None
     if budget is not None:
         if mhz <= 0 or (fps is not None and fps <= 0):
             raise CygnetError("--mhz and --fps: must be above 0")
-        chosen = budget_for(
+        for option in ("lanes", "neuron_core", "cores", "block"):
+            if getattr(chosen, option) != getattr(USUAL, option):
+                named = option.replace("_", "-")
+                raise CygnetError(f"--{named}: is chosen by --budget; leave one of the two out")
+        found = budget_for(
             loaded,
             network,
             budget,
             steps=steps,
             fps=fps,
             mhz=mhz,
-            beat=beat,
-            arithmetic=arithmetic,
+            beat=chosen.beat,
+            arithmetic=chosen.arithmetic,
             data=data,
         )
         if not as_json:
-            show_budget(loaded, chosen, budget, mhz)
+            show_budget(loaded, found, budget, mhz)
     elif fps is not None or data:
         raise CygnetError("--fps and --data: belong to --budget; give it too")
-    config = (
-        chosen.hardware
-        if chosen is not None
-        else hardware(
-            loaded,
-            steps=steps,
-            lanes=lanes,
-            beat=beat,
-            neuron=neuron_core,
-            cores=cores,
-            arithmetic=arithmetic or "lut",
-            block=block,
-        )
-    )
+    config = chosen.config(loaded, steps) if found is None else found.hardware
     config = replace(config, loadable=loadable)
     text = generate(loaded, config, bus=ports, buffered=buffered)
     top = top_name(loaded, ports)
@@ -145,18 +133,17 @@ def verilog(
     if lint:
         from cygnet.cosim.lint import lint as check
 
-        found = check(text, top=top)
-        if found:
-            raise MismatchError(f"{path}: {len(found)} lint warnings, the first: {found[0]}")
+        warnings = check(text, top=top)
+        if warnings:
+            raise MismatchError(f"{path}: {len(warnings)} lint warnings, the first: {warnings[0]}")
     if as_json:
-        found_budget = None if chosen is None else as_rows(loaded, chosen)
         print_json(
             {
                 "file": str(path),
                 "top": top,
                 "bus": bus,
                 "hardware": asdict(config),
-                "budget": found_budget,
+                "budget": None if found is None else as_rows(loaded, found),
                 "lint": lint,
             }
         )

@@ -59,6 +59,11 @@ def read_source(reference: str, weights: Path | None, *, reset: str | None = Non
             )
         if suffix == ".cyg":
             raise CygnetError(f"{reference}: is an integer network already; nothing is to be done")
+        if suffix and Path(reference).is_file():
+            raise CygnetError(
+                f"{reference}: is no file of a network; give .onnx, .pt2 or .nir, or "
+                "module:factory with --weights"
+            )
         if weights is None:
             raise CygnetError(f"{reference}: is of the zoo and not trained; give --weights")
     model = build(reference)

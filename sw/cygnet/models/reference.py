@@ -14,7 +14,10 @@ from torch import nn
 
 from cygnet.errors import CygnetError
 
-__all__ = ["build"]
+__all__ = ["ZOO", "build"]
+
+ZOO = ("mlp", "lenet5", "vgg16", "resnet18", "resnet20", "resnet34")
+"""Factories of :mod:`cygnet.models`."""
 
 _FORM = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)(\(.*\))?", re.DOTALL)
 
@@ -38,8 +41,9 @@ def build(reference: str) -> nn.Module:
     values = _arguments(reference, arguments or "()")
     factory = getattr(_module(reference, module_name), factory_name, None)
     if not callable(factory):
+        there = f"it has {', '.join(ZOO)}" if module_name == "cygnet.models" else "check the name"
         raise CygnetError(
-            f"{reference}: module {module_name} has no factory {factory_name}; check the name"
+            f"{reference}: module {module_name} has no factory {factory_name}; {there}"
         )
     try:
         model = factory(**values)

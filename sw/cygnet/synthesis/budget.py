@@ -75,6 +75,7 @@ def balance(
     beat: int | None = None,
     arithmetic: Sequence[Arithmetic] | None = None,
     events: Sequence[NDArray[np.int64]] | None = None,
+    label: str | None = None,
 ) -> Budget:
     """The fastest accelerator that fits a device, or the smallest that makes a frame rate.
 
@@ -87,6 +88,7 @@ def balance(
     :param arithmetic: for each layer; None for multipliers where the device has them left and they
         save the most tables
     :param events: of each layer, as for :func:`expected_clocks`
+    :param label: what errors call the network; None for its name
     :raises CygnetError: the network does not fit, or not at that rate; with what it needs and what
         there is
     """
@@ -95,14 +97,15 @@ def balance(
     given = tuple(arithmetic or (plain,) * len(network.layers))
     search = _Search(network, device, steps, beat, given, arithmetic is None, events)
     least = search.multiply(search.build(tuple(LayerHardware(1, arithmetic=a) for a in given)))
-    _refuse(network, device, least)
+    label = f"network {network.name!r}" if label is None else label
+    _refuse(label, device, least)
     options = search.options()
     if fps is not None:
         found = search.within(options, mhz * 1e6 / fps)
         if found is None:
             best = _fastest(search, options) or least
             raise CygnetError(
-                f"network {network.name!r}: {fps:,.0f} frames/s at {mhz:g} MHz need "
+                f"{label}: {fps:,.0f} frames/s at {mhz:g} MHz need "
                 f"{mhz * 1e6 / fps:,.0f} clocks a frame, and {device.name} has room for "
                 f"{max(best.clocks):,} ({best.whole.tables:,} of {device.tables:,} tables, "
                 f"{best.whole.rams} of {device.rams} block RAMs, {best.whole.dsps} of "
@@ -287,13 +290,13 @@ def _share(whole: LayerArea, device: Device) -> float:
     return whole.tables / device.tables + whole.rams / max(1, device.rams)
 
 
-def _refuse(network: Network, device: Device, least: Budget) -> None:
+def _refuse(label: str, device: Device, least: Budget) -> None:
     """The smallest accelerator must fit."""
     if _fits(least.whole, device):
         return
     weights = sum(rows * bits for area in least.areas for _, rows, bits, _ in area.memories[:1])
     raise CygnetError(
-        f"network {network.name!r}: needs {least.whole.rams:,} block RAMs (its weights alone are "
+        f"{label}: needs {least.whole.rams:,} block RAMs (its weights alone are "
         f"{weights / 1e6:.2f} Mbit) and {least.whole.tables:,} tables with one lane in each layer, "
         f"and {device.name} has {device.rams} and {device.tables:,}, of which "
         f"{int(RAM_FILL * device.rams)} and {round(FILL * device.tables):,} are given out; take a "

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 import typer
 
 from cygnet.command.common import bar, say
-from cygnet.command.family import NEXT, SPEECH
+from cygnet.command.family import NEXT, SPEECH, what_next
 from cygnet.command.main import COMMANDS, app
+from cygnet.command.options import HardwareOptions
 
 from .conftest import SCHEMAS, Call
 
@@ -34,7 +36,8 @@ SHORT = {
 ALWAYS_SHORT = {long: short for short, long in SHORT.items()}
 
 SAME_HELP = {"--json", "--split", "--limit", "--lanes", "--beat", "--cores", "--arithmetic",
-             "--neuron-core", "--quiet", "--verbose"}  # fmt: skip
+             "--neuron-core", "--quiet", "--verbose", "--block", "--jobs", "--neuron", "--tau",
+             "--threshold", "--normalization", "--calibration", "--layout"}  # fmt: skip
 """These mean the same wherever they are, word for word; a command may add a sentence."""
 
 
@@ -91,7 +94,14 @@ def test_summary_and_help_are_sentences(call: Call, command: str) -> None:
 def test_what_is_next_names_arguments_that_the_command_has(command: str) -> None:
     assert command in COMMANDS
     values: dict[str, Any] = {one.name: ["x"] for one in parameters(command)}
-    assert NEXT[command].format(**values).startswith("cygnet ")
+    values = {name: Path("a/b") if name == "out" else value for name, value in values.items()}
+    said = what_next(command, values)
+    assert said.startswith("cygnet ")
+    # What is said of an argument that was left out is not said.
+    spoken = [name for name in values if f"{{{name}" in NEXT[command]]
+    assert spoken
+    for name in spoken:
+        assert what_next(command, {**values, name: None}) == ""
 
 
 def test_quiet_and_verbose(call: Call, cyg: Path) -> None:
@@ -151,6 +161,30 @@ def test_completion_of_commands_and_options() -> None:
     assert {"eval", "explain"} <= set(complete("cygnet e"))
     assert complete("cygnet verilog x.cyg --li") == ["--lint"]
     assert '"--lint":"Run' in " ".join(complete("cygnet verilog x.cyg --li", "zsh"))
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("convert m.py:net --neuron ", ["gn", "if", "snm"]),
+        ("convert le", ["lenet5"]),
+        ("verilog x.cyg --arithmetic dsp,l", ["dsp,lut", "dsp,lut6"]),
+        ("synth x.cyg --target ice40-u", ["ice40-up5k"]),
+        ("build x.cyg --board iceb", ["icebreaker"]),
+        ("eval x.cyg --split t", ["train", "test"]),
+    ],
+)
+def test_completion_of_values(words: str, offered: list[str]) -> None:
+    assert complete(f"cygnet {words}") == offered
+
+
+def test_hardware_is_chosen_by_the_same_options_everywhere() -> None:
+    names = [f"--{one.name.replace('_', '-')}" for one in fields(HardwareOptions)]
+    for command in ("image", "verilog", "sim", "build", "synth"):
+        found = {one.opts[0]: one for one in parameters(command)}
+        assert set(names) <= set(found)
+        for name, one in zip(names, fields(HardwareOptions), strict=True):
+            assert found[name].default == one.default
 
 
 def test_completion_can_be_shown(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def test_a_folder_with_a_network_alone(call: Call, cyg: Path, tmp_path: Path) ->
         ("{tmp} --network {cyg} --steps 5", "--steps: 5 must be in 1..4, the most of {cyg}"),
         ("{folder} --model mlp", "--model: is compared on images; give --data too"),
         ("{folder} -w {weights}", "--weights: are of a --model; give it too"),
-        ("{folder} --device z80", "--device: 'z80' must be ecp5-25k or "),
+        ("{folder} --target z80", "--target: 'z80' must be one of ecp5-25k, "),
         ("{folder} --synth {cyg}", "--synth: {cyg}: is no report of cygnet synth; write one"),
         (
             "{folder} --data digits --model mlp",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cygnet.command.common import hardware as from_options
+from cygnet.command.options import hardware as from_options
 from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.images import memories
 from cygnet.layer_plan import plan_layers

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cygnet.command.family import member
 from cygnet.command.synth import synth
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
@@ -110,7 +111,7 @@ def test_tables_used_as_memory_are_area() -> None:
 
 def test_command(folder: Path) -> None:
     app = typer.Typer()
-    app.command()(synth)
+    app.command()(member("synth", synth))
     source, report = folder / "counter.v", folder / "report.json"
     source.write_text(COUNTER)
     options = ["--seeds", "1", "--cache", str(folder), "--out", str(report)]
