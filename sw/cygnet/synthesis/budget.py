@@ -99,6 +99,7 @@ def balance(
     least = search.multiply(search.build(tuple(LayerHardware(1, arithmetic=a) for a in given)))
     label = f"network {network.name!r}" if label is None else label
     _refuse(label, device, least)
+    search = replace(search, least=least.whole.rams)
     options = search.options()
     if fps is not None:
         found = search.within(options, mhz * 1e6 / fps)
@@ -147,6 +148,7 @@ class _Search:
 
     :param arithmetic: of each layer
     :param choose: whether multipliers may take its place
+    :param least: block RAMs of the smallest accelerator, for which there is room
     """
 
     network: Network
@@ -156,6 +158,7 @@ class _Search:
     arithmetic: tuple[Arithmetic, ...]
     choose: bool
     events: Sequence[NDArray[np.int64]] | None
+    least: int = 0
 
     def build(self, layers: tuple[LayerHardware, ...]) -> Budget:
         plans = self.plans(layers)
@@ -204,10 +207,11 @@ class _Search:
     def within(self, options: Sequence[Sequence[_Option]], clocks: float) -> Budget | None:
         """The cheapest accelerator whose layers all keep within this many clocks."""
         found = []
+        rams = max(RAM_FILL * self.device.rams, self.least)
         for chosen in {self.cheapest(options, clocks, weight) for weight in RAM_WEIGHTS} - {None}:
             assert chosen is not None
             budget = self.multiply(self.build(chosen))
-            if _fits(budget.whole, self.device) and max(budget.clocks) <= clocks:
+            if _fits(budget.whole, self.device, rams) and max(budget.clocks) <= clocks:
                 found.append(budget)
         return min(found, key=lambda budget: _share(budget.whole, self.device), default=None)
 
@@ -277,12 +281,8 @@ def _lanes(network: Network, number: int, cores: int) -> list[int]:
     return sorted(lanes for lanes in found if lanes <= min(outputs, MAX_LANES))
 
 
-def _fits(whole: LayerArea, device: Device) -> bool:
-    return (
-        whole.tables <= FILL * device.tables
-        and whole.rams <= RAM_FILL * device.rams
-        and whole.dsps <= device.dsps
-    )
+def _fits(whole: LayerArea, device: Device, rams: float) -> bool:
+    return whole.tables <= FILL * device.tables and whole.rams <= rams and whole.dsps <= device.dsps
 
 
 def _share(whole: LayerArea, device: Device) -> float:
@@ -292,15 +292,15 @@ def _share(whole: LayerArea, device: Device) -> float:
 
 def _refuse(label: str, device: Device, least: Budget) -> None:
     """The smallest accelerator must fit."""
-    if _fits(least.whole, device):
+    if _fits(least.whole, device, device.rams):
         return
     weights = sum(rows * bits for area in least.areas for _, rows, bits, _ in area.memories[:1])
     raise CygnetError(
         f"{label}: needs {least.whole.rams:,} block RAMs (its weights alone are "
         f"{weights / 1e6:.2f} Mbit) and {least.whole.tables:,} tables with one lane in each layer, "
         f"and {device.name} has {device.rams} and {device.tables:,}, of which "
-        f"{int(RAM_FILL * device.rams)} and {round(FILL * device.tables):,} are given out; take a "
-        "larger device, fewer bits or a smaller network"
+        f"{round(FILL * device.tables):,} are given out; take a larger device, fewer bits or a "
+        "smaller network"
     )
 
 
