@@ -22,6 +22,7 @@ from cygnet.synthesis.bitstream import Clock, Placed, place
 from cygnet.synthesis.refusals import TooBigError
 from cygnet.synthesis.report import Route
 from cygnet.synthesis.run import map_design
+from designs import RAMS
 from networks import dense_network
 
 KINDS = {found.platform.partition(":")[0]: name for name, found in BOARDS.items()}
@@ -29,7 +30,7 @@ KINDS = {found.platform.partition(":")[0]: name for name, found in BOARDS.items(
 
 
 def small() -> tuple[Network, HardwareConfig]:
-    network = dense_network(4, (3, 2, 2))
+    network = dense_network(4, (3, 2))
     return network, HardwareConfig.uniform(network, steps=1, lanes=1, beat=1, neuron="small")
 
 
@@ -155,19 +156,6 @@ def test_a_clock_that_fails_and_the_one_that_the_refusal_names(tmp_path: Path) -
     assert built.placed.met
     assert built.manifest["clock_mhz"] == mhz
     assert 24 < mhz < 60
-
-
-RAMS = """
-module rams(input clk, input i, output o);
-  wire words [0:31];
-  assign words[0] = i;
-  assign o = words[31];
-  for (genvar n = 0; n < 31; n = n + 1) begin : ram
-    SB_RAM40_4K word(.RDATA(words[n + 1]), .RADDR(11'd0), .RCLK(clk), .RCLKE(1'b1), .RE(1'b1),
-      .WADDR(11'd0), .WCLK(clk), .WCLKE(1'b1), .WDATA(words[n]), .MASK(16'd0), .WE(1'b1));
-  end
-endmodule
-"""
 
 
 def test_too_big_a_design_is_refused(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from cygnet.command.synth import synth
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
 from cygnet.synthesis import synthesize, target
+from cygnet.synthesis.refusals import TooBigError
 from cygnet.synthesis.report import mapped_area
 from cygnet.synthesis.run import router
+from cygnet.synthesis.targets import Target
+from designs import RAMS
 
 COUNTER = """
 module counter(input clk, input [7:0] step, output reg [7:0] y);
@@ -77,13 +80,14 @@ def test_what_was_built_is_not_built_again(folder: Path, monkeypatch: Any) -> No
 
 
 def test_contents_of_memories_count(folder: Path) -> None:
-    areas = [
+    mapped = Target("mapped", "ecp5", "synth_ecp5")
+    registers = [
         synthesize(
-            ROM, top="rom", target=target("xilinx7"), images={"words.mem": words}, cache=folder
-        ).ffs
+            ROM, top="rom", target=mapped, images={"words.mem": words}, cache=folder
+        ).modules[""]["ffs"]
         for words in ("00 00 00 00\n", "01 02 04 08\n")
     ]
-    assert areas[0] < areas[1]
+    assert registers[0] < registers[1]
 
 
 def test_refusals(folder: Path) -> None:
@@ -102,6 +106,15 @@ def test_refusals(folder: Path) -> None:
 def test_the_router_that_ends(family: str, tables: int, second: bool) -> None:
     cells = {"LUT4": tables, "TRELLIS_FF": 9999}
     assert router(family, cells) == (("--router", "router2") if second else ())
+
+
+def test_too_big_a_design_is_one_sentence(folder: Path) -> None:
+    with pytest.raises(
+        TooBigError,
+        match=r"^ice40-up5k: the design is too big: it takes 31 block RAMs of 30; give fewer "
+        r"--lanes, weights of fewer bits, or a larger --target$",
+    ):
+        synthesize(RAMS, top="rams", target=target("ice40-up5k"), seeds=(1,), cache=folder)
 
 
 def test_tables_used_as_memory_are_area() -> None:
