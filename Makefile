@@ -42,7 +42,7 @@ mutate: $(READY) ## faults in the netlists of the cores and the engine, and how 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## every reader of files under atheris, 10 minutes each; what it finds is in build/fuzz
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[fuzz]'
-	for reader in network description weights checkpoint data results; do \
+	for reader in network description weights checkpoint data results manifest onnx pt2 pt2-graph nir; do \
 	  $(BIN)/python fuzz/run.py $$reader --seconds $(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -105,7 +105,7 @@ def check_images(
             for memory in manifest["memories"]
             for item in memory["files"]
         }
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise CygnetError(
             f"{path}: is no manifest of memory images; run cygnet image again"
         ) from None

@@ -11,21 +11,27 @@ import io
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from foreign_readers import FOREIGN
 from malformed.make import put_together, small_network, take_apart
 from torch import nn
 
 from cygnet.cosim import resume
 from cygnet.data import load as load_data
 from cygnet.errors import CygnetError
+from cygnet.hardware import HardwareConfig
+from cygnet.host.parameters import Parameters
+from cygnet.image_files import MANIFEST, check_images, write_images
 from cygnet.models.weights import load_weights, read_notes, save_weights
 from cygnet.network import Convolution, Identity, InputSpec, Layer, Network, Neurons, SumPool
 from cygnet.network_file import decode, encode
+from cygnet.report.page import find_hardware
 from cygnet.training import state
 
 __all__ = ["ALLOWED", "READERS", "Reader", "read"]
@@ -197,6 +203,46 @@ def _load_results(data: bytes, folder: Path) -> None:
     resume._read(path, 2)
 
 
+_HARDWARE = HardwareConfig.uniform(small_network(), steps=4, lanes=1, beat=1)
+
+
+@cache
+def _images() -> dict[str, bytes]:
+    """What `cygnet image` writes for the small network, and for one whose images are loaded."""
+    found = {}
+    for name, config in (("", _HARDWARE), ("load-", replace(_HARDWARE, loadable=True))):
+        with tempfile.TemporaryDirectory(prefix="cygnet-") as folder:
+            write_images(small_network(), config, folder)
+            found |= {f"{name}{path.name}": path.read_bytes() for path in Path(folder).iterdir()}
+    return found
+
+
+def _manifests() -> list[bytes]:
+    return [_images()[MANIFEST], _images()[f"load-{MANIFEST}"]]
+
+
+def _read_manifest(data: bytes, folder: Path) -> None:
+    """By all that read one: the simulators, the report and the host. What one of them refuses, the
+    others see all the same."""
+    for name, content in _images().items():
+        (folder / name.replace("load-", "")).write_bytes(content)
+    (folder / MANIFEST).write_bytes(data)
+    network = small_network()
+    refused = []
+    for call in (
+        lambda: check_images(network, _HARDWARE, folder),
+        lambda: find_hardware(folder, network),
+        lambda: b"load" in data and Parameters.read(folder),
+    ):
+        try:
+            call()
+        except CygnetError as error:
+            refused.append(error)
+    # A manifest that is loadable goes with other hardware.
+    if refused and data not in _manifests():
+        raise refused[0]
+
+
 READERS: dict[str, Reader] = {
     "network": Reader(_networks, lambda data, folder: decode(data)),
     "description": Reader(_descriptions, _description),
@@ -204,4 +250,6 @@ READERS: dict[str, Reader] = {
     "checkpoint": Reader(_checkpoints, _restore),
     "data": Reader(_archives, _load_data),
     "results": Reader(_results, _load_results),
+    "manifest": Reader(_manifests, _read_manifest),
+    **{name: Reader(*pair) for name, pair in FOREIGN.items()},
 }

@@ -48,7 +48,7 @@ class Parameters:
             path = folder / Path(manifest["load"]["file"]).name
             layout = int(manifest["load"]["layout"], 16)
             network = str(manifest["network"]["sha256"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise FileFormatError(
                 f"{described}: does not tell of a load; write it by cygnet image --loadable"
             ) from None

@@ -104,7 +104,7 @@ def _check_sizes(file: str) -> None:
     try:
         with h5py.File(file, "r") as opened:
             total = sum(_size(file, item) for item in _datasets(file, opened))
-    except OSError:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):  # whatever h5py stumbles over
         raise CygnetError(f"{file}: is not a NIR file, or is cut short; write it again") from None
     if total > MAX_BYTES:
         raise CygnetError(f"{file}: takes {total} bytes, more than {MAX_BYTES}; divide it")
@@ -119,8 +119,10 @@ def _datasets(file: str, group: Any) -> Iterator[Any]:
         item = group[key]
         if isinstance(item, h5py.Group):
             yield from _datasets(file, item)
-        else:
+        elif isinstance(item, h5py.Dataset):
             yield item
+        else:
+            raise CygnetError(f"{file}: {key!r} is a type and no data; write the graph again")
 
 
 def _size(file: str, item: Any) -> int:

@@ -175,6 +175,10 @@ class _Reader:
         return raw
 
     def _node(self, node: onnx.NodeProto) -> None:
+        names = (node.name, node.op_type, node.domain, *node.input, *node.output)
+        # Protobuf hands out what is no UTF-8 as bytes.
+        if not all(isinstance(name, str) for name in names):
+            raise CygnetError(f"{self._file}: has a name that is no text; the file is damaged")
         operation = Operations(self._assembly, node.op_type, node.name or "".join(node.output[:1]))
         handler = HANDLERS.get(node.op_type) if node.domain in _DOMAINS else None
         if handler is None:

@@ -93,7 +93,7 @@ def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="pt") as opened:
             notes = json.loads((opened.metadata() or {}).get(_KEY, "{}"))
-    except (safetensors.SafetensorError, OSError, ValueError):
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError):
         return {}
     return notes if isinstance(notes, dict) else {}
 

@@ -62,5 +62,5 @@ def read(folder: str | os.PathLike[str], network: Network) -> dict[str, Any]:
             raise CygnetError(f"{path}: is of another kind or version; {remedy}")
         sections: dict[str, Any] = content["sections"]
         return sections if content["network"] == network.digest else {}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CygnetError(f"{path}: is damaged; {remedy}") from None

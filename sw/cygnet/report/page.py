@@ -56,7 +56,7 @@ def find_hardware(folder: Path, network: Network) -> dict[int, HardwareConfig]:
             layers = tuple(LayerHardware(**layer) for layer in options.pop("layers"))
             config = HardwareConfig(layers=layers, **options)
             config.check(network)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise CygnetError(
                 f"{path}: is damaged, or of another version of Cygnet; write the images again with "
                 "cygnet image"

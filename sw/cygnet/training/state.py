@@ -132,7 +132,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, An
         tensors = safetensors.torch.load(data)
         with safetensors.safe_open(Path(path), framework="pt") as opened:
             notes = json.loads((opened.metadata() or {})[_KEY])
-    except (safetensors.SafetensorError, ValueError, KeyError):
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         raise _not_ours(path) from None
     if not isinstance(notes, dict) or notes.get("version") != _VERSION:
         raise _not_ours(path)
