@@ -191,9 +191,15 @@ class _Reader:
                     f"{self._file}: node {node.name!r} reads {unknown[0]!r}, which nothing gives; "
                     "the file is damaged"
                 )
-            value = handler(
-                operation, OnnxNode(node, self._assembly.values, self._shapes, self._constant)
-            )
+            view = OnnxNode(node, self._assembly.values, self._shapes, self._constant)
+            try:
+                value = handler(operation, view)
+            except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+                # An attribute of another kind than the standard's, say.
+                raise CygnetError(
+                    f"{self._file}: node {node.name!r}, a {node.op_type}, is not as ONNX has it "
+                    f"({error}); the file is damaged"
+                ) from None
         for name in node.output:
             self._assembly.values[name] = None
         if node.output:
