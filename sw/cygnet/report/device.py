@@ -94,7 +94,7 @@ def find_synthesis(
 def _report(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     whole = isinstance(content, dict) and set(content) >= _WANTED
     return content if whole else None
