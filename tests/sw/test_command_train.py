@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import typer
@@ -52,6 +53,8 @@ def test_json_and_weights(tmp_path: Path) -> None:
     result = json.loads(
         call(MODEL, *DIGITS, "--epochs", "3", "-o", str(out), "--seed", "4", "--json")
     )
+    schema = Path(__file__).parents[2] / "docs" / "reference" / "schemas" / "train.json"
+    jsonschema.Draft202012Validator(json.loads(schema.read_text())).validate(result)
     assert result["recipe"]["seed"] == 4
     assert result["parameters"] == 64 * 16 + 16 + 1 + 16 * 10 + 10
     assert [epoch["number"] for epoch in result["history"]] == [1, 2, 3]
