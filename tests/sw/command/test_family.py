@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -137,6 +140,41 @@ def test_colours_only_on_a_terminal(call: Call, cyg: Path) -> None:
     for command in (("explain", cyg), ("eval", cyg, "--data", "digits"), ("diff", cyg, cyg)):
         outcome = call(*command)
         assert "\x1b" not in outcome.out + outcome.err
+
+
+def on_a_terminal(*words: str, **variables: str) -> str:
+    """What a command writes where its output is a terminal."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cygnet.command.main", *words],
+        env={**kept, "PYTHONPATH": path, "TERM": "xterm-256color", "COLUMNS": "80", **variables},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    parts = []
+    with contextlib.suppress(OSError):  # how Linux says that the other end is shut
+        while part := os.read(ours, 4096):
+            parts.append(part)
+    os.close(ours)
+    assert process.wait() == 0
+    return b"".join(parts).decode()
+
+
+COLOUR = re.compile(r"\x1b\[(3[0-7]|38;|9[0-7])")
+
+
+def test_no_color_is_heeded_on_a_terminal(cyg: Path) -> None:
+    """https://no-color.org; what is bold stays bold. The bar tells the time that is left."""
+    words = ("eval", str(cyg), "--data", "digits", "--steps", "1")
+    plain, without = on_a_terminal(*words), on_a_terminal(*words, NO_COLOR="1")
+    assert COLOUR.search(plain)
+    assert not COLOUR.search(without)
+    for text in (plain, without):
+        assert "360/360" in text
+        assert "0:00:00" in text
+        assert "next: cygnet sim" in text
 
 
 def complete(words: str, shell: str = "bash") -> list[str]:
