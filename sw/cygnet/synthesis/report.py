@@ -89,15 +89,18 @@ def mapped_area(cells: Mapping[str, int]) -> tuple[int, int, int, int]:
 
 
 _CELL = re.compile(r"(?<=.)_(TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|SB_\w+?)_.*$")
+_NUMBER = re.compile(r"\._(signal_)?\d+$")
 
 
 def named_path(critical: Sequence[str]) -> list[tuple[str, float]]:
     """A critical path in the design's own names: (module and signal, ns), what belongs to one
-    signal added up. Names of cells that Yosys made out of a signal lose what Yosys added."""
+    signal added up. Names of cells that Yosys made out of a signal lose what Yosys added, and what
+    has no name but a number of Amaranth's goes by its module."""
     path: list[tuple[str, float]] = []
     for line in critical:
         delay, _, place = line.split(" ", 2)
         name = _CELL.sub("", place.rpartition(".")[0].partition("$")[0])
+        name = _NUMBER.sub("", name)
         if path and path[-1][0] == name:
             path[-1] = name, path[-1][1] + float(delay)
         else:

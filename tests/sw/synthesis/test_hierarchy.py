@@ -63,3 +63,17 @@ def test_path_in_names() -> None:
         "0.24 logic fc.main.pixel_LUT4_C_Z.D",
     ]
     assert named_path(path) == [("fc.walker.mask_0", 2.6), ("fc.main.pixel", 0.24)]
+
+
+def test_what_amaranth_numbered_goes_by_its_module() -> None:
+    path = [
+        "1.39 clk-to-q fc2.walker.cursor_SB_DFFE_Q_10_D_SB_LUT4_O_LC.O",
+        "1.23 logic fc2.walker._73_SB_LUT4_I3_LC.I1",
+        "1.76 routing fc2.walker._signal_19_SB_LUT4_I3_O_SB_LUT4_I3_LC.O",
+        "0.87 logic fc2.walker.restart_SB_DFFE_Q_D_SB_LUT4_O_I3_SB_LUT4_O_LC.I3",
+    ]
+    assert named_path(path) == [
+        ("fc2.walker.cursor", 1.39),
+        ("fc2.walker", 2.99),
+        ("fc2.walker.restart", 0.87),
+    ]
