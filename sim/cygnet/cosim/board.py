@@ -129,7 +129,7 @@ def _wrapped(design: BoardDesign) -> str:
     """The design inside a module whose ports have the same names for every board."""
     leds = [pin for name, pin in design.pins.items() if name.startswith("led")]
     pins = [
-        f".{design.pins['clock']}(clk)",
+        f".{design.pins['clock']}(clk_pin)",
         f".{design.pins['rx']}(rx_pin)",
         f".{design.pins['tx']}(tx)",
         *(f".{pin}(led[{bit}])" for bit, pin in enumerate(leds)),
@@ -137,7 +137,7 @@ def _wrapped(design: BoardDesign) -> str:
     rest = f"  assign led[7:{len(leds)}] = 0;\n" if len(leds) < 8 else ""
     wrapper = (
         f"module {WRAPPER}(input clk, input rx, output tx, output [7:0] led);\n"
-        "  wire rx_pin;\n  assign rx_pin = rx;\n"
+        "  wire clk_pin, rx_pin;\n  assign clk_pin = clk, rx_pin = rx;\n"
         f"  {TOP} board({', '.join(pins)});\n{rest}endmodule\n"
     )
     # The network's checksum is in a memory; all that is fixed is kept once compiled.
