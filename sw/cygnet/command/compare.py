@@ -135,7 +135,10 @@ def compare(
         raise CygnetError("--calibration and --batch must be at least 1")
     names = [name.strip() for name in methods.split(",")]
     for name in names:
-        method(name.partition("+cal")[0])
+        try:
+            method(name.partition("+cal")[0])
+        except CygnetError as error:
+            raise CygnetError(f"--methods: {error}") from None
     setup = prepare(
         model,
         weights,

@@ -157,6 +157,7 @@ def convert(
     from cygnet.neurons import Imported
     from cygnet.quantization import Finetuning, quantize
     from cygnet.quantization import finetune as tune
+    from cygnet.quantization.quantize import bit_widths
     from cygnet.training import logits
 
     source = read_source(model, weights, reset=reset)
@@ -186,6 +187,10 @@ def convert(
         percentile=percentile,
     )
     widths = {stage.name: plain for stage in spiking.folded} | named
+    try:
+        bit_widths(spiking.folded, widths)
+    except CygnetError as error:
+        raise CygnetError(f"--{error}") from None
     form = cast(Literal["exact", "pow2"], threshold)
     if train is not None and finetune:
         with bar("fine-tune", quiet=as_json) as progress:

@@ -117,8 +117,8 @@ def test_trace_of_amplitudes() -> None:
     [
         (
             ("compare", "--methods", "gn4,best"),
-            "method 'best' must be one of gnN, qcfs, rmp, opiP, srpN, cosN, snm, snm-layer, "
-            "snm-half, if, if-layer",
+            "--methods: method 'best' must be one of gnN, qcfs, rmp, opiP, srpN, cosN, snm, "
+            "snm-layer, snm-half, if, if-layer",
         ),
         (("compare", "--steps", "0,2"), "--steps: 0,2 must be in 1..4096"),
         (("compare", "--limit", "0"), "--limit: 0 must be at least 1"),

@@ -117,7 +117,7 @@ def test_unknown_command(call: Call) -> None:
         ("{convert} --tau 17", "--tau: 17 must be in 1..16"),
         ("{convert} --steps 0", "--steps: 0 must be in 1..4096"),
         ("{convert} --bits 9", "--bits: 9 must be in 2..8"),
-        ("{convert} --bits 8,fc=4", "bits: there is no layer 'fc'; layers are fc1, fc2, fc3"),
+        ("{convert} --bits 8,fc=4", "--bits: there is no layer 'fc'; layers are fc1, fc2, fc3"),
         ("{convert} --percentile 0", "--percentile: 0.0 must be in 0 < . <= 100"),
         ("{convert} --calibration 0", "--calibration: 0 must be at least 1"),
         ("{convert} --name Tiny", "--name: 'Tiny' must be lower-case letters, digits and under"),
