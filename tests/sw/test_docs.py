@@ -74,6 +74,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(there.read_text()), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_headings_are_linked_alike_on_the_site_and_elsewhere(page: Path) -> None:
+    """MkDocs makes one hyphen of several, and forges do not."""
+    for anchor in anchors(page.read_text()):
+        assert "--" not in anchor.strip("-"), anchor
+
+
 def test_the_site_names_pages_that_are_there() -> None:
     """Pages that it does not name are put under "More" by docs/hooks.py."""
     listed = re.findall(r"[\w./-]+\.md", (ROOT / "mkdocs.yml").read_text())
