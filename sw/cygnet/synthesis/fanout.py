@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers with many readers, copied for each group of them.
+"""Registers and tables with many readers, copied for each group of them.
 
 A register that steers all lanes of an engine has readers all over the device, and the longest of
 its wires sets the clock. Copies that the gateware asks for do not survive: Yosys merges equal
@@ -13,39 +13,42 @@ from collections.abc import Collection
 
 from cygnet.synthesis.netlist import Bit, Netlist, Pin
 
-__all__ = ["MOST_READERS", "copy_registers"]
+__all__ = ["MOST_READERS", "copy_drivers"]
 
 MOST_READERS = 32
 """Pins that a copy drives, at most."""
 BLOCK_WEIGHT = 4
 """Pins that one of a block RAM or of a multiplier counts for: few of these lie side by side."""
 _BLOCKS = ("DP16KD", "MULT18X18D")
+_OUTPUT = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 _NUMBER = re.compile(r"(\d+)")
 
 
-def copy_registers(netlist: Netlist, most: int = MOST_READERS) -> int:
-    """Copy flip-flops until none drives more than ``most`` pins; returns how many copies there are.
+def copy_drivers(netlist: Netlist, most: int = MOST_READERS) -> int:
+    """Copy flip-flops and tables until none drives more than ``most`` pins; returns how many copies
+    there are.
 
     Readers are grouped by the order of their names, numbers as such, so that a copy serves a few
-    neighbouring lanes, or the bits of a word. A copy takes the same input, reset and enable in the
-    same clock, so it always holds the same value. What feeds a register feeds its copies too; a
-    register there is copied in its turn.
+    neighbouring lanes, or the bits of a word. A copy has the same inputs, and a register's the same
+    reset and enable, so it always says the same. What feeds a register or a table feeds its copies
+    too, and is copied in its turn. Tables that end in a wide multiplexer stay.
     """
     copies = 0
-    waiting = netlist.of_type("TRELLIS_FF")
+    waiting = [*netlist.of_type("LUT4"), *netlist.of_type("TRELLIS_FF")]
     while waiting:
         crowded: list[str] = []
-        for register in waiting:
-            groups = _groups(netlist, netlist.readers[netlist.bit(register, "Q")], most)
+        for driver in waiting:
+            output = _OUTPUT[netlist.cells[driver]["type"]]
+            groups = _groups(netlist, netlist.readers[netlist.bit(driver, output)], most)
             if len(groups) < 2:
                 continue
             for group in groups[1:]:
-                _copy(netlist, register, group)
+                _copy(netlist, driver, output, group)
             copies += len(groups) - 1
-            for port in ("DI", "CE", "LSR"):
-                driver = netlist.drivers.get(netlist.bit(register, port), ("", "", 0))[0]
-                if driver and netlist.cells[driver]["type"] == "TRELLIS_FF":
-                    crowded.append(driver)
+            for port in ("DI", "CE", "LSR", *"ABCD"):
+                before = netlist.drivers.get(netlist.bit(driver, port), ("", "", 0))[0]
+                if before and netlist.cells[before]["type"] in _OUTPUT:
+                    crowded.append(before)
         waiting = list(dict.fromkeys(crowded))
     return copies
 
@@ -76,13 +79,13 @@ def _place(pin: Pin) -> tuple[list[str | int], str, int]:
     return [int(part) if n % 2 else part for n, part in enumerate(parts)], port, at
 
 
-def _copy(netlist: Netlist, register: str, readers: list[Pin]) -> None:
-    like = netlist.cells[register]
+def _copy(netlist: Netlist, driver: str, output: str, readers: list[Pin]) -> None:
+    like = netlist.cells[driver]
     connections = {port: [*bits] for port, bits in like["connections"].items()}
-    connections["Q"] = [netlist.new_net()]
+    connections[output] = [netlist.new_net()]
     parameters = dict(like["parameters"])
     copy = {**like, "parameters": parameters, "connections": connections}
-    output: Bit = netlist.add(copy, "Q", like=register)
+    bit: Bit = netlist.add(copy, output, like=driver)
     for cell, port, at in readers:
         if cell:
-            netlist.connect(cell, port, output, at)
+            netlist.connect(cell, port, bit, at)

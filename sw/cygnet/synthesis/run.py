@@ -165,7 +165,7 @@ def map_design(
             ecp5.absorb_registers(parsed)
             ecp5.fold_tables(parsed)
             if copies:
-                fanout.copy_registers(parsed)
+                fanout.copy_drivers(parsed)
         text = parsed.text()
     result = {
         "cells": design["num_cells_by_type"],

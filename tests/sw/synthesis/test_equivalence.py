@@ -23,7 +23,7 @@ from cygnet.cosim.tools import yosys
 from cygnet.gateware.neuron import neuron_core
 from cygnet.neuron_core import NeuronCoreConfig
 from cygnet.synthesis.ecp5 import absorb_registers, fold_tables
-from cygnet.synthesis.fanout import copy_registers
+from cygnet.synthesis.fanout import copy_drivers
 from cygnet.synthesis.netlist import Netlist
 
 HERE = Path(__file__).parent
@@ -184,7 +184,7 @@ def test_a_core_stays_the_same(name: str, tmp_path: Path) -> None:
     assert absorbed > 0 or name == "snm"
     assert fold_tables(netlist) > 0
     # Fewer readers than in a real run, so that a small core has copies.
-    assert copy_registers(netlist, 6) > 0
+    assert copy_drivers(netlist, 6) > 0
     assert simulate(before, netlist.text(), source, config, tmp_path) == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cygnet.synthesis.fanout import BLOCK_WEIGHT, copy_registers
+from cygnet.synthesis.fanout import BLOCK_WEIGHT, copy_drivers
 from cygnet.synthesis.netlist import Netlist
 
 CLOCK, RESET, ENABLE, DATA = 2, 3, 4, 5
@@ -72,7 +72,7 @@ def test_copies_change_nothing(readers: int, most: int) -> None:
     nets = [RESET, ENABLE, DATA, 20, 21]
     inputs = [{net: rng.getrandbits(1) for net in nets} for _ in range(100)]
     before, after = crowd(readers), crowd(readers)
-    copies = copy_registers(after, most)
+    copies = copy_drivers(after, most)
     # The tables, the output and the register's own input.
     assert copies >= -(-(readers + 2) // most) - 1
     for name in after.of_type("TRELLIS_FF"):
@@ -86,7 +86,7 @@ def test_copies_change_nothing(readers: int, most: int) -> None:
 
 def test_neighbours_share_a_copy() -> None:
     design = crowd(18)
-    assert copy_registers(design, 10) == 1
+    assert copy_drivers(design, 10) == 1
     drivers = [design.drivers[design.bit(f"lane_{n}", "A")][0] for n in range(18)]
     assert drivers == sorted(drivers, key=drivers.index)
     assert len(set(drivers)) == 2
@@ -97,7 +97,7 @@ def test_the_register_before_is_copied_in_its_turn() -> None:
     for n in range(64):
         cells[f"lane_{n}"] = table(2, [11, "0", "0", "0"], 100 + n)
     design = netlist(cells, list(range(100, 164)))
-    assert copy_registers(design, 4) == 15 + 3
+    assert copy_drivers(design, 4) == 15 + 3
     registers = design.of_type("TRELLIS_FF")
     assert all(len(design.readers[design.bit(name, "Q")]) <= 4 for name in registers)
 
@@ -114,4 +114,4 @@ def test_a_block_counts_for_more() -> None:
             "port_directions": directions,
         }
     design = netlist(cells, list(range(100, 108)))
-    assert copy_registers(design, 2 * BLOCK_WEIGHT) == 3
+    assert copy_drivers(design, 2 * BLOCK_WEIGHT) == 3
