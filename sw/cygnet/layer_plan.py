@@ -37,13 +37,18 @@ from cygnet.shortcut_room import projection_lines, skip_slots
 __all__ = ["LayerPlan", "plan_layers"]
 
 # Clocks between two events of the pipeline, fixed by the gateware and checked by its tests.
-WALKER_START = 6
+WRITE = 1
+"""From the clock in which a line buffer takes a row to the one in which it writes it."""
+WALKER_START = 7
 """From the clock in which a window can start to the one that issues its first event: decision,
-gathering, preparation, request, memory, row."""
+gathering, preparation, line, request, memory, row."""
 CADENCE = 2
 """Least clocks between the starts of two windows."""
-ADDRESS = 1
-"""Event to weight address."""
+PICK = 1
+"""From the clock that issues an event to the one in which its value and place are known."""
+ADDRESS = 3
+"""Event to weight address: a register for the event, one for the address, and one from which that
+goes to memories far and wide."""
 READ = 3
 """Weight address to weights: the memory, its output register, and one for what chooses between
 memory blocks."""
@@ -201,8 +206,9 @@ class LayerPlan:
 
     @property
     def drain(self) -> int:
-        """Clocks that the results of one walk occupy the way to the neuron cores."""
-        return self.pitch * self.block_steps
+        """Clocks that the results of one walk occupy the way to the neuron cores; a window takes no
+        fewer clocks than there are between two starts, so that starts always keep up."""
+        return max(self.pitch * self.block_steps, CADENCE if self.walks == 1 else 1)
 
     @property
     def product_latency(self) -> int:
@@ -216,8 +222,8 @@ class LayerPlan:
 
     @property
     def select_latency(self) -> int:
-        """Clocks to choose one of a neuron core's sums."""
-        return 1 if self.columns * self.beats <= SELECT else 2
+        """Clocks to choose one of a neuron core's sums: one of SELECT, then one of those."""
+        return 2
 
     @property
     def drain_latency(self) -> int:
@@ -237,7 +243,7 @@ class LayerPlan:
     @property
     def to_sums(self) -> int:
         """Clocks from a walk's last event to its sums."""
-        return ADDRESS + READ + self.product_latency + ACCUMULATE
+        return PICK + ADDRESS + READ + self.product_latency + ACCUMULATE
 
     @property
     def to_current(self) -> int:

@@ -40,6 +40,13 @@ class Reader:
             return "skip"
         return "main" if self.layer is None or self.buffer is self.layer.main else "projection"
 
+    @property
+    def takes_first(self) -> bool:
+        """Whether the first window of a frame needs a credit."""
+        if not isinstance(self.buffer, BufferPlan) or self.buffer.pool is None:
+            return True
+        return self.buffer.width * self.buffer.height == 1 or self.buffer.pool.kernel == (1, 1)
+
     def takes(self, m: Module, y: Signal, x: Signal) -> Value:
         """Whether the window (y, x) needs a credit: it opens a pixel of the reader's, or closes the
         last of those that are pooled into one."""

@@ -103,8 +103,7 @@ class Drain(wiring.Component):
         port = parameter_memory(
             m, "biases", width=cores * plan.bias_width, depth=plan.words, words=self._biases
         )
-        early = plan.select_latency == 1
-        m.d.comb += [port.addr.eq(word_next if early else word), port.en.eq(1)]
+        m.d.comb += [port.addr.eq(word), port.en.eq(1)]
         biases = delayed(m, port.data, "biases_read", 1)
 
         channel: Value = word
@@ -181,10 +180,9 @@ class Drain(wiring.Component):
                 )
                 m.d.sync += part.eq(choose(within, inputs[low : low + SELECT]))
                 parts.append(part)
-            if len(parts) > 1:
-                number = delayed(m, place[SELECT_BITS:], f"part_number_{core}", 1)
-                parts = [delayed(m, choose(number, parts), f"selected_{core}", 1)]
-            selected += parts
+            number = delayed(m, place[SELECT_BITS:], f"part_number_{core}", 1)
+            one = choose(number, parts) if len(parts) > 1 else parts[0]
+            selected.append(delayed(m, one, f"selected_{core}", 1))
         return selected
 
     def _pixel_base(self, m: Module, window_done: Value) -> Value:

@@ -61,8 +61,9 @@ class SynapseEngine(wiring.Component):
             m, "weights", width=plan.lanes * plan.weight_bits, depth=depth, words=self._weights
         )
 
-        address = Signal.like(event.address, reset_less=True)
-        m.d.sync += address.eq(event.address)
+        base = delayed(m, event.base, "base", 1)
+        sum_ = (base + delayed(m, event.position, "position", 1))[: len(base)]
+        address = delayed(m, sum_, "address", ADDRESS - 1)
         m.d.comb += [port.addr.eq(address), port.en.eq(1)]
         row = port.data
         for stage in range(1, READ):

@@ -41,12 +41,15 @@ def row_layout(buffer: BufferPlan | SkipPlan) -> data.ArrayLayout:
 def event_layout(plan: LayerPlan) -> data.StructLayout:
     """One input that is not zero at every step (or a blank event, where a window has none).
 
-    address: its row of weights; values[s]: its value at step s of a block; first, last: of a walk
-    for P outputs and the steps of a block; end: those outputs are the window's last.
+    base + position: its row of weights, modulo the width of base; values[s]: its value at step s of
+    a block; first, last: of a walk for P outputs and the steps of a block; end: those outputs are
+    the window's last.
     """
+    places = max(buffer.line_rows << buffer.place_bits for buffer in plan.buffers)
     return data.StructLayout(
         {
-            "address": unsigned(unsigned_width(plan.rounds * plan.positions - 1)),
+            "base": unsigned(unsigned_width(plan.rounds * plan.positions - 1)),
+            "position": unsigned(unsigned_width(places - 1)),
             "values": data.ArrayLayout(value_shape(plan.value), plan.columns),
             "first": unsigned(1),
             "last": unsigned(1),

@@ -11,13 +11,12 @@ from amaranth.lib.wiring import In, Out
 from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.bits import at_least
 from cygnet.gateware.events import row_layout, values_layout
-from cygnet.network import unsigned_width
+from cygnet.network import INPUT, unsigned_width
 
 __all__ = [
     "BoundsSignature",
     "LineBuffer",
     "ReadSignature",
-    "line_counter_width",
     "pointer_shape",
     "stored_layout",
 ]
@@ -39,11 +38,6 @@ def stored_layout(buffer: BufferPlan) -> data.StructLayout:
     )
 
 
-def line_counter_width(buffer: BufferPlan) -> int:
-    """Bits of a counter of lines that two sides compare."""
-    return unsigned_width(2 * buffer.lines)
-
-
 def pointer_shape(buffer: BufferPlan) -> Shape:
     """Of an address of a row, or of the one behind the last."""
     return unsigned(unsigned_width(buffer.lines * buffer.line_rows))
@@ -54,7 +48,7 @@ class BoundsSignature(wiring.Signature):
 
     Members
     -------
-    lines : ``In``, lines written since reset, modulo its width
+    completes : ``In``, a line is complete with the end of this clock
     pixels : ``In``, pixels of the line being written that are complete
     first, last : ``Out``, pixels that bound a part of each line
     starts[l], ends[l] : ``In``, in the same clock, addresses that bound the rows of that part in
@@ -66,7 +60,7 @@ class BoundsSignature(wiring.Signature):
         pointers = data.ArrayLayout(pointer_shape(buffer), buffer.lines)
         super().__init__(
             {
-                "lines": In(line_counter_width(buffer)),
+                "completes": In(1),
                 "pixels": In(pixel),
                 "first": Out(pixel),
                 "last": Out(pixel),
@@ -108,8 +102,8 @@ class LineBuffer(wiring.Component):
     Members
     -------
     i : ``In(stream.Signature(row_layout(buffer)))``
-        All rows of a map in raster order. Not ready while no line is free; a writer that holds
-        credits never meets that.
+        All rows of a map in raster order. The input's are not taken while no line is free; other
+        writers hold credits.
     read : ``In(ReadSignature(buffer))``
     credit : ``Out(...)``
         One clock after a release, the number of lines; otherwise 0.
@@ -131,62 +125,80 @@ class LineBuffer(wiring.Component):
         read = self.read
         rows = buffer.line_rows
 
+        # What is read in the clock of its write belongs to no window that has started.
         m.submodules.rows = memory = Memory(
-            shape=stored_layout(buffer), depth=buffer.lines * rows, init=[]
+            shape=stored_layout(buffer),
+            depth=buffer.lines * rows,
+            init=[],
+            attrs={"no_rw_check": 1},
         )
         write_port = memory.write_port()
         read_port = memory.read_port()
 
+        # What is taken.
         held = Signal(unsigned_width(buffer.lines))
-        line = Signal(unsigned_width(buffer.lines - 1))
-        position = Signal(unsigned_width(rows - 1))
         word = Signal(unsigned_width(buffer.words - 1))
         pixel = Signal(unsigned_width(buffer.width - 1))
-        pointer = Signal(unsigned_width(buffer.lines * rows))
-        lines = Signal(line_counter_width(buffer))
+        full = Signal()
+        transfer, last_word, line_done = Signal(), Signal(), Signal()
+        m.d.comb += [
+            # A writer that holds credits needs no answer.
+            self.i.ready.eq(~full if buffer.source == INPUT else 1),
+            transfer.eq(self.i.valid & self.i.ready),
+            last_word.eq(word == buffer.words - 1),
+            line_done.eq(transfer & last_word & (pixel == buffer.width - 1)),
+        ]
+        with m.If(transfer):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            with m.If(last_word):
+                m.d.sync += pixel.eq(pixel + 1)
+        with m.If(line_done):
+            m.d.sync += pixel.eq(0)
+        if buffer.source == INPUT:
+            fills = (held == buffer.lines) | ((held == buffer.lines - 1) & line_done)
+            m.d.sync += [
+                held.eq(held + line_done - read.release),
+                full.eq(fills & ~read.release.any()),
+            ]
 
-        values = [self.i.payload[r].as_value() for r in range(buffer.row)]
-        transfer = Signal()
+        # A clock later it is written.
+        taken, closes, completes = Signal(), Signal(), Signal()
+        values = Signal(row_layout(buffer), reset_less=True)
+        events = Signal(buffer.row, reset_less=True)
+        at = Signal.like(pixel)
+        m.d.sync += [
+            taken.eq(transfer),
+            closes.eq(transfer & last_word),
+            completes.eq(line_done),
+            values.eq(self.i.payload),
+            events.eq(Cat(self.i.payload[r].as_value().any() for r in range(buffer.row))),
+            at.eq(pixel),
+        ]
+        line = Signal(unsigned_width(buffer.lines - 1))
+        position = Signal(unsigned_width(rows - 1))
+        pointer = Signal(unsigned_width(buffer.lines * rows))
         occupied = Signal()
         pointer_next = Signal.like(pointer)
-        last_word = Signal()
-        last_pixel = Signal()
-        line_done = Signal()
         m.d.comb += [
-            self.i.ready.eq(held != buffer.lines),
-            transfer.eq(self.i.valid & self.i.ready),
-            occupied.eq(Cat(*values).any()),
+            occupied.eq(events.any()),
             # Chosen, not added: whether a row is occupied is known late.
             pointer_next.eq(Mux(occupied, pointer + 1, pointer)),
-            last_word.eq(word == buffer.words - 1),
-            last_pixel.eq(pixel == buffer.width - 1),
-            line_done.eq(transfer & last_word & last_pixel),
             write_port.addr.eq(pointer),
-            write_port.data.values.eq(self.i.payload),
+            write_port.data.values.eq(values),
             write_port.data.position.eq(position),
-            write_port.en.eq(transfer & occupied),
+            write_port.en.eq(taken & occupied),
         ]
         if buffer.row > 1:
-            events = [value.any() for value in values]
             m.d.comb += [
-                write_port.data.mask.eq(Cat(*events)),
-                write_port.data.single.eq(~at_least(events)[1]),
+                write_port.data.mask.eq(events),
+                write_port.data.single.eq(~at_least(list(events))[1]),
             ]
-
-        with m.If(transfer):
-            m.d.sync += [
-                pointer.eq(pointer_next),
-                position.eq(position + 1),
-                word.eq(word + 1),
-            ]
-            with m.If(last_word):
-                m.d.sync += [word.eq(0), pixel.eq(pixel + 1)]
-        with m.If(line_done):
+        with m.If(taken):
+            m.d.sync += [pointer.eq(pointer_next), position.eq(position + 1)]
+        with m.If(completes):
             last_line = line == buffer.lines - 1
             m.d.sync += [
                 position.eq(0),
-                pixel.eq(0),
-                lines.eq(lines + 1),
                 line.eq(Mux(last_line, 0, line + 1)),
                 pointer.eq(
                     Array([*range(rows, buffer.lines * rows, rows), 0])[line]
@@ -194,16 +206,15 @@ class LineBuffer(wiring.Component):
                     else Mux(last_line, 0, rows)
                 ),
             ]
-        m.d.sync += held.eq(held + line_done - read.release)
 
         for number in range(buffer.lines):
-            closed = transfer & last_word & (line == number)
-            start, end = self._bounds(m, number, closed, pixel, pointer_next)
+            closed = closes & (line == number)
+            start, end = self._bounds(m, number, closed, at, pointer_next)
             m.d.comb += [read.bounds.starts[number].eq(start), read.bounds.ends[number].eq(end)]
 
         m.d.comb += [
-            read.bounds.lines.eq(lines),
-            read.bounds.pixels.eq(pixel),
+            read.bounds.completes.eq(completes),
+            read.bounds.pixels.eq(at),
             read_port.addr.eq(read.address),
             read_port.en.eq(read.enable),
             read.data.eq(read_port.data),

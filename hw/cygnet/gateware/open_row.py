@@ -9,6 +9,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 
 from cygnet.gateware.bits import at_least, lowest, pick
+from cygnet.gateware.delay import delayed
 from cygnet.gateware.line_buffer import stored_layout
 from cygnet.layer_plan import LayerPlan
 
@@ -27,9 +28,9 @@ class OpenRow:
     single: Value
     """Only one event is left."""
     position: Value
-    """Place of the lowest event among the inputs of its line."""
+    """A clock later, the place of the lowest event among the inputs of its line."""
     values: list[Value]
-    """Its values in the steps of the block."""
+    """With it, its values in the steps of the block."""
 
     def __init__(
         self,
@@ -51,10 +52,17 @@ class OpenRow:
             row = Signal(stored_layout(buffer), name=f"row_{number}", reset_less=True)
             with m.If(load):
                 m.d.sync += [row.eq(read.data), chosen.eq(from_projection)]
-            stored = [self._of_block(plan, block, row.values[r]) for r in range(buffer.row)]
+            stored = [
+                [
+                    delayed(m, value, f"value_{number}_{r}_{column}", 1)
+                    for column, value in enumerate(self._of_block(plan, block, row.values[r]))
+                ]
+                for r in range(buffer.row)
+            ]
+            position = delayed(m, row.position, f"position_{number}", 1)
             if buffer.row == 1:
                 singles.append(Const(1))
-                positions.append(row.position)
+                positions.append(position)
                 for column in range(plan.columns):
                     columns[column].append(stored[0][column])
                 continue
@@ -68,19 +76,22 @@ class OpenRow:
             ]
             self._masks.append((done, lowest_present, present, one_left))
             singles.append(Mux(self._whole, row.single, one_left))
+            # What is known late decides which event it is; what it is follows a clock later.
+            event = delayed(m, lowest_present, f"event_{number}", 1)
             place = [Const(value, buffer.place_bits) for value in range(buffer.row)]
-            positions.append(Cat(pick(lowest_present, place), row.position))
+            positions.append(Cat(pick(event, place), position))
             for column in range(plan.columns):
                 bits = [stored[value][column].as_unsigned() for value in range(buffer.row)]
-                selected = pick(lowest_present, bits)
+                selected = pick(event, bits)
                 columns[column].append(selected.as_signed() if buffer.value.signed else selected)
         self.single = singles[0]
         self.position = positions[0]
         self.values = [values[0] for values in columns]
         if len(plan.buffers) > 1:
             self.single = Mux(chosen, singles[1], singles[0])
-            self.position = Mux(chosen, positions[1], positions[0])
-            self.values = [Mux(chosen, values[1], values[0]) for values in columns]
+            second = delayed(m, chosen, "second", 1)
+            self.position = Mux(second, positions[1], positions[0])
+            self.values = [Mux(second, values[1], values[0]) for values in columns]
 
     @staticmethod
     def _of_block(plan: LayerPlan, block: Signal, values: data.View) -> list[Value]:

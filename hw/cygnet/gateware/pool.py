@@ -66,7 +66,9 @@ class SumPooling(wiring.Component):
         inner_y = Signal(unsigned_width(self._kernel[0] - 1))
         inner_x = Signal(unsigned_width(self._kernel[1] - 1))
         outer_x = Signal(unsigned_width(across - 1))
-        base = Signal(unsigned_width(across * plan.words))
+        # Its address, and that of the first word of its window.
+        place = Signal(unsigned_width(across * plan.words - 1))
+        base = Signal.like(place)
         last_word, last_x, last_across, last_y = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             last_word.eq(word == plan.words - 1),
@@ -75,13 +77,15 @@ class SumPooling(wiring.Component):
             last_y.eq(inner_y == self._kernel[0] - 1),
         ]
         with m.If(transfer):
-            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            m.d.sync += [word.eq(Mux(last_word, 0, word + 1)), place.eq(place + 1)]
             with m.If(last_word):
-                m.d.sync += inner_x.eq(Mux(last_x, 0, inner_x + 1))
+                m.d.sync += [inner_x.eq(Mux(last_x, 0, inner_x + 1)), place.eq(base)]
                 with m.If(last_x):
+                    after = Mux(last_across, 0, place + 1)
                     m.d.sync += [
                         outer_x.eq(Mux(last_across, 0, outer_x + 1)),
-                        base.eq(Mux(last_across, 0, base + plan.words)),
+                        place.eq(after),
+                        base.eq(after),
                     ]
                     with m.If(last_across):
                         m.d.sync += inner_y.eq(Mux(last_y, 0, inner_y + 1))
@@ -103,8 +107,8 @@ class SumPooling(wiring.Component):
             sums.append(total)
         m.d.comb += [
             first.eq((inner_x == 0) & (inner_y == 0)),
-            earlier.addr.eq(base + word),
-            write.addr.eq(base + word),
+            earlier.addr.eq(place),
+            write.addr.eq(place),
             write.data.eq(Cat(*sums)),
             write.en.eq(transfer),
         ]

@@ -35,7 +35,7 @@ def _request_layout(plan: LayerPlan) -> data.StructLayout:
     return data.StructLayout(
         {
             "address": window["lines"].shape.elem_shape["start"].shape,
-            "base": event_layout(plan)["address"].shape,
+            "base": event_layout(plan)["base"].shape,
             "shift": window["shifts"].shape.elem_shape,
             "block": unsigned(unsigned_width(plan.blocks - 1)),
             "releases": window["releases"].shape,
@@ -44,26 +44,23 @@ def _request_layout(plan: LayerPlan) -> data.StructLayout:
     )
 
 
-def _cursor_layout(plan: LayerPlan) -> data.StructLayout:
-    """Where a walk is.
-
-    chosen[l]: in line l; rest: lines to come; last_line: there are none; address: of the row; end:
-    behind the line's part; line_done: the row is its last; offset: rows of weights before the
-    kernel's row.
-    """
-    line = window_layout(plan)["lines"].shape.elem_shape
+def _lines_layout(plan: LayerPlan) -> data.StructLayout:
+    """Where a walk is: chosen[l]: in line l (none, if the window is empty); rest: lines to come;
+    last: there are none."""
     lines = window_layout(plan)["covered"].shape
-    return data.StructLayout(
-        {
-            "chosen": lines,
-            "rest": lines,
-            "last_line": unsigned(1),
-            "address": line["start"].shape,
-            "end": line["end"].shape,
-            "line_done": unsigned(1),
-            "offset": event_layout(plan)["address"].shape,
-        }
-    )
+    return data.StructLayout({"chosen": lines, "rest": lines, "last": unsigned(1)})
+
+
+def _row_layout(plan: LayerPlan) -> data.StructLayout:
+    """A row of a line's part: what its request says, and
+
+    until: the address of the last row but one; done: this row is the last; weights, offset: rows of
+    weights before those of the round, and from there to the kernel's row.
+    """
+    members = {name: field.shape for name, field in _request_layout(plan)}
+    base = members.pop("base")
+    members |= {"until": members["address"], "done": unsigned(1), "weights": base, "offset": base}
+    return data.StructLayout(members)
 
 
 class Walker(wiring.Component):
@@ -119,7 +116,7 @@ class Walker(wiring.Component):
         request = requests.o.payload
         fetched, to_fetched, to_open = Signal(), Signal(), Signal()
         row = Signal(_request_layout(plan), reset_less=True)
-        open_, issue, single, last = Signal(), Signal(), Signal(), Signal()
+        open_, issue, single, last, end = Signal(), Signal(), Signal(), Signal(), Signal()
         # The row's last event may not leave yet: a register, as what can be read depends on it.
         hold = Signal()
         m.d.comb += [
@@ -149,14 +146,20 @@ class Walker(wiring.Component):
             single.eq(taken.blank | opened.single),
             last.eq(taken.closes & single),
             issue.eq(open_ & ~(single & hold)),
+            end.eq(last & taken.tail),
+            event.position.eq(opened.position),
+        ]
+        blank = Signal(reset_less=True)
+        m.d.sync += [
             self.o.valid.eq(issue),
-            event.address.eq(base + opened.position),
+            event.base.eq(base),
             event.first.eq(first),
             event.last.eq(last),
-            event.end.eq(last & taken.tail),
+            event.end.eq(end),
+            blank.eq(taken.blank),
         ]
         for column in range(plan.columns):
-            m.d.comb += event.values[column].eq(Mux(taken.blank, 0, opened.values[column]))
+            m.d.comb += event.values[column].eq(Mux(blank, 0, opened.values[column]))
         with m.If(to_open):
             m.d.sync += [open_.eq(1), taken.eq(row), base.eq(row.base - row.shift)]
         with m.Elif(issue & single):
@@ -176,46 +179,34 @@ class Walker(wiring.Component):
             hold.eq(cooling_next & Mux(to_open, row.closes, taken.closes)),
         ]
         for number, read in enumerate(reads):
-            done = issue & event.end & taken.final
+            done = issue & end & taken.final
             m.d.comb += read.release.eq(Mux(done, taken.releases[number], 0))
         return m
 
     def _walk(self, m: Module, windows: Windows, requests: Skid) -> None:
-        """Requests the rows of each window, walk after walk."""
+        """Requests the rows of each window, walk after walk: which line comes next is decided while
+        the rows of the line before are requested."""
         plan = self._plan
         window = Signal(window_layout(plan), reset_less=True)
-        walking, empty, advance, take = Signal(), Signal(), Signal(), Signal()
+        walking, empty, take, load = Signal(), Signal(), Signal(), Signal()
         walk_done, round_done, tail = Signal(), Signal(), Signal()
         round_ = Signal(unsigned_width(plan.rounds - 1))
-        request = requests.i.payload
-        weights = Signal.like(request.base, reset_less=True)
-        cursor, restart = (
-            Signal(_cursor_layout(plan), name=name, reset_less=True)
-            for name in ("cursor", "restart")
+        lines, restart = (
+            Signal(_lines_layout(plan), name=name, reset_less=True) for name in ("lines", "restart")
         )
-        block, final = self._blocks(m, walk_done & advance)
-        projection = cursor.chosen[plan.main.lines :].any()
+        row = Signal(_row_layout(plan), reset_less=True)
+        rows = Signal()
+        weights = Signal.like(row.weights, reset_less=True)
+        block, final = self._blocks(m, walking & load & walk_done)
         m.d.comb += [
-            walk_done.eq(empty | (cursor.line_done & cursor.last_line)),
+            load.eq(~rows | (requests.i.ready & row.done)),
+            walk_done.eq(lines.last),
             round_done.eq(walk_done & final),
-            advance.eq(walking & requests.i.ready),
-            take.eq(~walking | (advance & round_done & tail)),
+            take.eq(~walking | (load & round_done & tail)),
             windows.o.ready.eq(take),
-            requests.i.valid.eq(walking),
-            request.address.eq(cursor.address),
-            request.base.eq(weights + cursor.offset),
-            request.shift.eq(
-                Mux(projection, window.shifts[len(plan.buffers) - 1], window.shifts[0])
-            ),
-            request.block.eq(block),
-            request.releases.eq(window.releases),
-            request.blank.eq(empty),
-            request.closes.eq(walk_done),
-            request.tail.eq(tail),
-            request.final.eq(final),
-            request.projection.eq(projection),
         ]
-        fresh = self._enter(windows.o.payload, windows.o.payload.covered, m, "fresh")
+        fresh = self._choose(m, windows.o.payload.covered, "fresh")
+        following = self._choose(m, lines.rest, "following")
         with m.If(take):
             m.d.sync += [
                 walking.eq(windows.o.valid),
@@ -224,19 +215,11 @@ class Walker(wiring.Component):
                 round_.eq(0),
                 tail.eq(plan.rounds == 1),
                 weights.eq(0),
-                cursor.eq(fresh),
+                lines.eq(fresh),
                 restart.eq(fresh),
             ]
-        with m.Elif(advance):
-            with m.If(walk_done):
-                m.d.sync += cursor.eq(restart)
-            with m.Elif(cursor.line_done):
-                m.d.sync += cursor.eq(self._enter(window, cursor.rest, m, "next"))
-            with m.Else():
-                m.d.sync += [
-                    cursor.address.eq(cursor.address + 1),
-                    cursor.line_done.eq(cursor.address + 2 == cursor.end),
-                ]
+        with m.Elif(load):
+            m.d.sync += lines.eq(Mux(walk_done, restart, following))
             with m.If(round_done):
                 m.d.sync += [
                     round_.eq(round_ + 1),
@@ -244,28 +227,66 @@ class Walker(wiring.Component):
                     weights.eq(weights + plan.positions),
                 ]
 
-    def _enter(self, window: data.View, lines: Value, m: Module, name: str) -> data.View:
-        """The first row of the first of some lines."""
+        line = self._line(m, window, lines.chosen)
+        with m.If(load):
+            m.d.sync += [rows.eq(walking), *(row[name].eq(line[name]) for name in line)]
+            m.d.sync += [
+                row.done.eq(empty | line["done"]),
+                row.weights.eq(weights),
+                row.block.eq(block),
+                row.releases.eq(window.releases),
+                row.blank.eq(empty),
+                row.closes.eq(lines.last),
+                row.tail.eq(tail),
+                row.final.eq(final),
+            ]
+        with m.Elif(requests.i.ready):
+            m.d.sync += [
+                row.address.eq(row.address + 1),
+                row.done.eq(row.address == row.until),
+            ]
+        request = requests.i.payload
+        m.d.comb += [
+            requests.i.valid.eq(rows),
+            request.base.eq(row.weights + row.offset),
+            request.closes.eq(row.closes & row.done),
+        ]
+        for name in ("address", "shift", "block", "releases", "blank", "tail", "final"):
+            m.d.comb += request[name].eq(row[name])
+        m.d.comb += request.projection.eq(row.projection)
+
+    def _choose(self, m: Module, lines: Value, name: str) -> data.View:
+        """The first of some lines, and those behind it."""
+        chosen = Signal(_lines_layout(self._plan), name=name)
+        m.d.comb += [
+            chosen.chosen.eq(lowest(lines)),
+            chosen.rest.eq(lines & ~chosen.chosen),
+            chosen.last.eq(~at_least(list(lines))[1]),
+        ]
+        return chosen
+
+    def _line(self, m: Module, window: data.View, chosen: Value) -> dict[str, Value]:
+        """The first row of the part of a line."""
         plan = self._plan
-        cursor = Signal(_cursor_layout(plan), name=name)
-        parts = [window.lines[number] for number in range(len(lines))]
+        parts = [window.lines[number] for number in range(len(chosen))]
         main = plan.main.lines
-        tap = pick(cursor.chosen, [part.tap for part in parts[:main]])
+        tap = pick(chosen, [part.tap for part in parts[:main]])
         pitch = plan.main.kernel[1] * plan.main.pixel_positions
         taps = [tap * pitch for tap in range(plan.main.kernel[0])]
-        offset = lookup(m, tap, taps, f"{name}_offset")
+        offset = lookup(m, tap, taps, "line_offset")
+        projection: Value = Const(0, 1)
         if plan.projection is not None:
-            offset = Mux(cursor.chosen[main:].any(), plan.main.positions, offset)
-        m.d.comb += [
-            cursor.chosen.eq(lowest(lines)),
-            cursor.rest.eq(lines & ~cursor.chosen),
-            cursor.last_line.eq(~at_least(list(lines))[1]),
-            cursor.address.eq(pick(cursor.chosen, [part.start for part in parts])),
-            cursor.end.eq(pick(cursor.chosen, [part.end for part in parts])),
-            cursor.line_done.eq(pick(cursor.chosen, [part.single for part in parts])),
-            cursor.offset.eq(offset),
-        ]
-        return cursor
+            projection = chosen[main:].any()
+            offset = Mux(projection, plan.main.positions, offset)
+        shifts = window.shifts
+        return {
+            "address": pick(chosen, [part.start for part in parts]),
+            "until": pick(chosen, [part.until for part in parts]),
+            "done": pick(chosen, [part.single for part in parts]),
+            "offset": offset,
+            "shift": Mux(projection, shifts[len(plan.buffers) - 1], shifts[0]),
+            "projection": projection,
+        }
 
     def _blocks(self, m: Module, walk_done: Value) -> tuple[Signal, Value]:
         """The block of steps that is being walked, and whether it is the last."""

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cygnet.buffer_plan import BufferPlan, SkipPlan
-from cygnet.layer_plan import CADENCE, CREDIT, FRAMES, POOL, UNLOAD, WALKER_START, LayerPlan
+from cygnet.layer_plan import (
+    CADENCE,
+    CREDIT,
+    FRAMES,
+    POOL,
+    UNLOAD,
+    WALKER_START,
+    WRITE,
+    LayerPlan,
+)
 from cygnet.network import Network
 
 __all__ = ["Recursion"]
@@ -140,7 +149,7 @@ class Recursion:
                 if pixel >= len(source.written):
                     missing = True
                     break
-                written = source.written[pixel] + 1
+                written = source.written[pixel] + WRITE + 1
                 start = written if start is None else latest(start, written)
             if missing:
                 break
