@@ -45,7 +45,7 @@ CASES = {
     "mlp-16": Case("mlp", "ecp5-85k-6", "16,5", beat=8),
     "mlp-16-lut6": Case("mlp", "xilinx7", "16,10", beat=8, arithmetic="lut6"),
     "mlp-16-dsp": Case("mlp", "xilinx7", "16,4", beat=8, arithmetic="dsp"),
-    "mlp-128": Case("mlp", "ecp5-85k-6", "128,10", beat=16, arithmetic="dsp,lut"),
+    "mlp-128": Case("mlp", "ecp5-85k-6", "128,10", "2,1", beat=16, arithmetic="dsp,lut"),
     "lenet": Case("lenet", "ecp5-85k-6", "6,16,20,12,5", "3,4,1,1,1"),
 }
 IMAGES = 1000

@@ -377,7 +377,10 @@ def _buffer(
     words = -(-channels // row)
     if isinstance(layer.synapses, Dense):
         words = -(-height * width * channels // row) if given else height * width * words
-        return BufferPlan(layer.source, 1, 1, words, row, columns, value, pool=layer.pool)
+        frames = 0 if given else _frames(network, hardware, layer.source)
+        return BufferPlan(
+            layer.source, 1, 1, words, row, columns, value, pool=layer.pool, least_lines=frames
+        )
     if given and row != channels:
         raise CygnetError(
             f"beat must be {channels}, one pixel, where a convolution reads the input, not {row}"
@@ -400,6 +403,14 @@ def _buffer(
         padding,
         layer.pool,
     )
+
+
+def _frames(network: Network, hardware: HardwareConfig, writer: int) -> int:
+    """Frames that a dense layer must hold for its writer not to wait: one is read, one comes in; a
+    third is promised where the writer computes all of a frame in one round, and so begins the next
+    one long before it has handed this one on."""
+    height, width, outputs = network.shape(writer)
+    return 3 if height * width == 1 and outputs <= hardware.layers[writer].lanes else 0
 
 
 def _projection(

@@ -180,8 +180,10 @@ class Drain(wiring.Component):
                 )
                 m.d.sync += part.eq(choose(within, inputs[low : low + SELECT]))
                 parts.append(part)
-            number = delayed(m, place[SELECT_BITS:], f"part_number_{core}", 1)
-            one = choose(number, parts) if len(parts) > 1 else parts[0]
+            one: Value = parts[0]
+            if len(parts) > 1:
+                number = delayed(m, place[SELECT_BITS:], f"part_number_{core}", 1)
+                one = choose(number, parts)
             selected.append(delayed(m, one, f"selected_{core}", 1))
         return selected
 
