@@ -72,7 +72,7 @@ def synth(
         ),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Without Cygnet's own ECP5 netlist steps.")
+        bool, typer.Option("--plain", help="Without Cygnet's own netlist steps (ECP5, iCE40).")
     ] = False,
     workers: Jobs = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept results.")] = None,

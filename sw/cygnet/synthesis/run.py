@@ -68,7 +68,8 @@ def synthesize(
     :param images: text by file name of what ``$readmemh`` reads
     :param seeds: one placement each
     :param mhz: what nextpnr aims at; it need not be met
-    :param optimise: use :mod:`cygnet.synthesis.ecp5` between Yosys and nextpnr
+    :param optimise: Cygnet's steps between Yosys and nextpnr: :mod:`cygnet.synthesis.ecp5`,
+        :mod:`cygnet.synthesis.retime`, :mod:`cygnet.synthesis.ice40`
     :param copies: and :mod:`cygnet.synthesis.fanout`
     :param options: more options for nextpnr, such as ``--router router1``; without that
         one, :func:`router` chooses
