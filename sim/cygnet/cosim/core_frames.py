@@ -47,7 +47,7 @@ class CoreFrames:
 def core_frames(
     config: NeuronCoreConfig, neurons: Neurons, *, steps: int, count: int, seed: int
 ) -> CoreFrames:
-    """Random currents, some right at a threshold, for all neurons of the core; those of a frame
+    """Random currents, some at a threshold, for all neurons of the core; those of a frame
     are in a new order each time.
 
     :param neurons: one channel for each slot and each row of the core
@@ -101,10 +101,13 @@ def core_frames(
 def _currents(
     rng: np.random.Generator, neurons: Neurons, v: NDArray[np.int64], high: int
 ) -> NDArray[np.int64]:
-    """Two in five right at a threshold; the others anywhere, small, or at full pace away from 0."""
+    """Two in five at a threshold; the others anywhere, small, or at full pace away from 0."""
     group = rng.integers(1, neurons.tau + 1, v.shape)
     edge = neurons.fire + (group - 1) * neurons.reset.astype(np.int64)
-    edge = edge * rng.choice([-1, 1], v.shape) - v + rng.integers(-1, 2, v.shape)
+    # Half of those right at it, half a power of two away, where but one bit of the distance is set.
+    away = rng.choice([-1, 1], v.shape) << rng.integers(0, high.bit_length(), v.shape)
+    away = np.where(rng.random(v.shape) < 0.5, rng.integers(-1, 2, v.shape), away)
+    edge = edge * rng.choice([-1, 1], v.shape) - v + away
     kind = rng.choice(4, v.shape, p=(0.2, 0.2, 0.2, 0.4))
     u = np.where(kind == 0, rng.integers(-high - 1, high + 1, v.shape), edge)
     u = np.where(kind == 1, rng.integers(-40, 41, v.shape), u)

@@ -191,9 +191,13 @@ UNREACHABLE: tuple[tuple[str, str], ...] = (
         "a base that advances by the inputs or the lanes: bits below a power of two stay 0",
     ),
     (
-        r"\.(neurons|skid|encoder) .*(if \(i__ready\) begin|i__ready \? i__payload : kept;)$",
+        r"\.(\w*neurons(\.core\d+)?|skid|encoder) .*(if \(i__ready\) begin|i__ready \? i__payload : kept;)$",
         "a layer starts a frame only when its whole output has room, so its neurons never wait; "
         "the bench of the core alone stalls it",
+    ),
+    (
+        r"\.walker next$",
+        "the line of a window after this one: that of a dense layer has one",
     ),
     (
         r"\.layer\w+(\.\w+)* \w*ready(_\d+)?$",
@@ -217,13 +221,18 @@ def constant_bits(verilog: str, *, top: str, images: Path) -> frozenset[tuple[st
         for image in images.glob("*.mem"):
             shutil.copyfile(image, folder / image.name)
         (folder / "source.v").write_text(verilog)
-        (folder / "script.ys").write_text(
-            f"read_verilog source.v\nhierarchy -check -top {top}\nproc\nflatten\nopt -full\n"
-            "opt_dff -sat\nopt -full\nopt_dff -sat\nopt -full\nwrite_json flat.json\n"
+        tools.run_yosys(
+            folder,
+            [
+                "read_verilog source.v",
+                f"hierarchy -check -top {top}",
+                "proc",
+                "flatten",
+                *["opt -full", "opt_dff -sat"] * 2,
+                "opt -full",
+                "write_json flat.json",
+            ],
         )
-        done = tools.yosys().run(["-q", "script.ys"], cwd=folder)
-        if done.returncode != 0:
-            raise RuntimeError(f"Yosys failed:\n{done.stdout[-2000:]}")
         design = json.loads((folder / "flat.json").read_text())
     return frozenset(
         (_plain(name), net.get("offset", 0) + number)

@@ -40,28 +40,23 @@ def netlist(verilog: str, *, top: str, family: Family, images: Path) -> str:
         for image in images.glob("*.mem"):
             shutil.copyfile(image, folder / image.name)
         (folder / "source.v").write_text(verilog)
-        _yosys(
+        tools.run_yosys(
             folder,
-            "read_verilog source.v",
-            f"{SYNTHESIS[family]} {top}",
-            "check -assert",
-            "write_verilog -noattr mapped.v",
+            [
+                "read_verilog source.v",
+                f"{SYNTHESIS[family]} {top}",
+                "check -assert",
+                "write_verilog -noattr mapped.v",
+            ],
         )
-        _yosys(
+        tools.run_yosys(
             folder,
-            "read_verilog mapped.v",
-            f"read_verilog -overwrite +/{family}/cells_sim.v",
-            f"hierarchy -check -top {top}",
-            "proc",
-            "write_verilog -noattr netlist.v",
+            [
+                "read_verilog mapped.v",
+                f"read_verilog -overwrite +/{family}/cells_sim.v",
+                f"hierarchy -check -top {top}",
+                "proc",
+                "write_verilog -noattr netlist.v",
+            ],
         )
         return (folder / "netlist.v").read_text()
-
-
-def _yosys(folder: Path, *commands: str) -> None:
-    (folder / "script.ys").write_text("\n".join(commands) + "\n")
-    yosys = tools.yosys()
-    done = yosys.run(["-q", "script.ys"], cwd=folder)
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-20:])
-        raise RuntimeError(f"{yosys} failed:\n{tail}")

@@ -13,6 +13,8 @@
 //          3 every other clock)
 // junk     1: now and then a frame of a wrong length comes before the next; it must be dropped, and
 //          in_error be high for one clock
+// expect   file of C logits a frame, int64: it ends with the first that differs
+// before   clocks of noise, valid or not, on both streams before the reset
 // mutant   number of the mutation to switch on, where the model has a port of that name
 // patience clocks without a transfer after which it gives up
 // waves, waves_first, waves_last: trace file and its range of cycles, where compiled in
@@ -114,6 +116,17 @@ template <class Port> int64_t get(const Port& port, int width) {
     return static_cast<int64_t>(bits << (64 - width)) >> (64 - width);
 }
 
+std::vector<int64_t> read_expected(int64_t first, int64_t count, int64_t classes) {
+    std::vector<int64_t> logits(text("expect").empty() ? 0 : count * classes);
+    if (logits.empty()) return logits;
+    std::FILE* file = std::fopen(text("expect").c_str(), "rb");
+    if (!file || std::fseek(file, 8 * first * classes, SEEK_SET) ||
+        std::fread(logits.data(), 8, logits.size(), file) != logits.size())
+        fail(2, "expected logits cannot be read");
+    std::fclose(file);
+    return logits;
+}
+
 std::vector<uint8_t> read_frames(int64_t first, int64_t count, int64_t values, int64_t beats) {
     std::FILE* file = std::fopen(text("frames").c_str(), "rb");
     if (!file || std::fseek(file, first * values, SEEK_SET)) fail(2, "frames cannot be read");
@@ -140,9 +153,11 @@ int main(int argc, char** argv) {
     const bool stream = number("stream", 1);
     const uint64_t seed = number("seed");
     const std::vector<uint8_t> frames = read_frames(first, count, values, beats);
+    const std::vector<int64_t> expected = read_expected(first, count, classes);
     Stall source(number("source"), number("source_length", 8), 2 * seed);
     Stall sink(number("sink"), number("sink_length", 8), 2 * seed + 1);
     Stall junk(0, 2, 3 * seed + 7);
+    Stall idle(0, 2, 7 * seed + 13);
     const bool with_junk = number("junk");
     std::FILE* out = std::fopen(text("out").c_str(), "wb");
     if (!out) fail(2, "results cannot be written");
@@ -175,6 +190,21 @@ int main(int argc, char** argv) {
 #ifdef MUTANT_WIDTH
     top->mutant = number("mutant");
 #endif
+    top->rst = 0;
+    Stall noise(0, 2, 5 * seed + 11);
+    for (int64_t left = number("before"); left > 0; --left) {
+        uint8_t bytes[kBeat];
+        for (uint8_t& byte : bytes) byte = noise.draw();
+        put(top->in_data, bytes);
+        // Long runs of beats, now and then an end: some frames are of the right length.
+        top->in_last = noise.draw() % (2 * beats) == 0;
+        top->in_valid = noise.draw() % 8 != 0;
+        top->out_ready = noise.draw() % 2;
+        top->clk = 0;
+        top->eval();
+        top->clk = 1;
+        top->eval();
+    }
     top->in_valid = 0;
     top->out_ready = 0;
     top->rst = 1;
@@ -208,7 +238,7 @@ int main(int argc, char** argv) {
             if (!junk_decided && beat == 0 && sending < count) {
                 junk_decided = true;
                 if (junk.draw() % 4 == 0) {
-                    junk_left = 1 + junk.draw() % (2 * beats);
+                    junk_left = 1 + junk.draw() % (4 * beats);
                     if (junk_left == beats) ++junk_left;
                     ++junk_frames;
                 }
@@ -226,6 +256,11 @@ int main(int argc, char** argv) {
                 top->in_valid = 1;
                 shown = true;
             } else {
+                // What stands there without a valid must not matter.
+                uint8_t noise[kBeat];
+                for (uint8_t& byte : noise) byte = idle.draw();
+                put(top->in_data, noise);
+                top->in_last = idle.draw() & 1;
                 top->in_valid = 0;
             }
         }
@@ -261,6 +296,10 @@ int main(int argc, char** argv) {
             held_last = top->out_last;
             if (top->out_ready) {
                 record[3 + logit] = value;
+                if (!expected.empty() && value != expected[receiving * classes + logit])
+                    fault(receiving, cycle, "logit " + std::to_string(logit) + " is " +
+                                                std::to_string(value) + ", not " +
+                                                std::to_string(expected[receiving * classes + logit]));
                 if (!!top->out_last != (logit == classes - 1))
                     fault(receiving, cycle,
                           top->out_last ? "out_last came with logit " + std::to_string(logit)

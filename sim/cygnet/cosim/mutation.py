@@ -50,6 +50,21 @@ class Mutant:
     wire: str
 
 
+@dataclass(frozen=True)
+class Mutated:
+    """A netlist with all mutants, chosen by the input ``mutant``.
+
+    :param verilog: to simulate
+    :param design: without mutants, as RTLIL
+    :param commands: of Yosys, that put each of them in
+    """
+
+    verilog: str
+    design: str
+    mutants: list[Mutant]
+    commands: Mapping[int, str]
+
+
 def mutants(
     verilog: str,
     *,
@@ -57,7 +72,7 @@ def mutants(
     images: Path,
     parts: Mapping[str, tuple[str, int]],
     seed: int = 1,
-) -> tuple[str, list[Mutant]]:
+) -> Mutated:
     """The netlist with its mutants.
 
     :param verilog: of the whole design
@@ -81,9 +96,6 @@ def mutants(
             # Bits that nothing can see would make mutants that nothing can kill.
             "opt -full",
             "wreduce",
-            "opt -full",
-            # Registers that never change, and what follows from them.
-            "opt_dff -sat",
             "opt -full -fine",
             "opt_clean -purge",
             "write_rtlil flat.il",
@@ -96,31 +108,26 @@ def mutants(
                 f"-ctrl mutant {WIDTH} {first} c:{pattern} t:$mem* %d"
             )
             first += more
-        _yosys(folder, script)
+        tools.run_yosys(folder, script)
         made: list[Mutant] = []
+        commands: dict[int, str] = {}
         script = ["read_rtlil flat.il"]
         for number, part in enumerate(parts):
             lines = (folder / f"list{number}.txt").read_text().splitlines()
-            script += lines
-            made += [_mutant(line, part) for line in lines]
+            found = [_mutant(line, part) for line in lines]
+            commands |= {one.number: line for one, line in zip(found, lines, strict=True)}
+            made += found
+        script += commands.values()
         script += ["opt_clean", "write_verilog -noattr mutants.v"]
-        _yosys(folder, script)
+        tools.run_yosys(folder, script)
         text = (folder / "mutants.v").read_text()
+        design = (folder / "flat.il").read_text()
     # Where nothing reads the changed bit, Yosys takes the fault out again: it is none.
     there = {int(value, 16) for value in re.findall(rf"== {WIDTH}'h([0-9a-f]+);", text)}
     chosen = []
     for part, (_, count) in parts.items():
         chosen += [one for one in made if one.part == part and one.number in there][:count]
-    return text, chosen
-
-
-def _yosys(folder: Path, script: list[str]) -> None:
-    (folder / "script.ys").write_text("\n".join(script) + "\n")
-    yosys = tools.yosys()
-    done = yosys.run(["-q", "script.ys"], cwd=folder)
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-20:])
-        raise RuntimeError(f"{yosys} failed:\n{tail}")
+    return Mutated(text, design, chosen, {one.number: commands[one.number] for one in chosen})
 
 
 def _mutant(line: str, part: str) -> Mutant:
@@ -180,38 +187,47 @@ def checks(
     logits: NDArray[np.int64],
     clocks: Callable[[bool], NDArray[np.int64]],
     *,
+    labels: NDArray[np.int64] | None = None,
     junk: bool,
 ) -> dict[str, Check]:
-    """Those of any module with one stream in and one out: values and cycles back to back, and of
-    single frames; values with stalls on both streams, and with frames of a wrong length between.
+    """Those of any module with one stream in and one out: values and cycles back to back, of single
+    frames, and after a reset amid noise; values with stalls on both streams, and with frames of a
+    wrong length between.
 
     :param logits: int64[n, classes], predicted
     :param clocks: given whether frames come back to back, the predicted cycle of each frame's last
         logit, from the first beat of the first frame or of its own
+    :param labels: int64[n], predicted, where the module gives any
     :param junk: the module drops frames of a wrong length
     """
 
-    def run(number: int, *options: str, **how: Any) -> SimulationResult | None:
-        result = compiled.run(
-            frames, options=(f"mutant={number}", "patience=3000", *options), **how
+    def run(number: int, *options: str, **how: Any) -> SimulationResult:
+        return compiled.run(
+            frames,
+            expected=logits,
+            options=(f"mutant={number}", "patience=3000", *options),
+            **how,
         )
-        return result if np.array_equal(result.logits, logits) else None
 
-    def free(back_to_back: bool) -> Check:
+    def free(back_to_back: bool, *options: str) -> Check:
         expected = clocks(back_to_back)
 
         def passes(number: int) -> bool:
-            result = run(number, back_to_back=back_to_back)
-            if result is None:
-                return False
+            result = run(number, *options, back_to_back=back_to_back)
             taken = result.finished - result.accepted[0] if back_to_back else result.latency
-            return np.array_equal(taken, expected)
+            told = labels is None or np.array_equal(result.labels, labels)
+            return told and np.array_equal(taken, expected)
 
         return passes
 
     def stalled(source: str, sink: str, *options: str) -> Check:
         how = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
-        return lambda number: run(number, *options, back_to_back=True, **how) is not None
+
+        def passes(number: int) -> bool:
+            run(number, *options, back_to_back=True, **how)
+            return True
+
+        return passes
 
     found = {
         "back to back": free(True),
@@ -220,6 +236,8 @@ def checks(
         "slow sink": stalled("none", "bursty-40"),
         "slow source": stalled("bursty-40", "none"),
     }
+    for before in (97, 1009):
+        found[f"after a reset in clock {before}"] = free(True, f"before={before}")
     if junk:
         found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1")
     return found
@@ -232,14 +250,11 @@ def accelerator_checks(compiled: VerilatorSimulator, prediction: Prediction) -> 
         found = prediction.timing(0, len(prediction.frames), back_to_back=back_to_back)
         return found.finished if back_to_back else found.latency
 
-    found = checks(compiled, prediction.frames, prediction.logits, clocks, junk=True)
-
-    def labels(number: int) -> bool:
-        result = compiled.run(
-            prediction.frames,
-            back_to_back=True,
-            options=(f"mutant={number}", "patience=3000"),
-        )
-        return np.array_equal(result.labels, prediction.labels)
-
-    return {**found, "labels": labels}
+    return checks(
+        compiled,
+        prediction.frames,
+        prediction.logits,
+        clocks,
+        labels=prediction.labels,
+        junk=True,
+    )

@@ -143,6 +143,7 @@ class VerilatorSimulator:
         sink: Stall = FREE,
         seed: int = 1,
         progress: Progress | None = None,
+        expected: NDArray[np.int64] | None = None,
         options: tuple[str, ...] = (),
     ) -> SimulationResult:
         """Logits and cycles of each frame, in order.
@@ -154,8 +155,10 @@ class VerilatorSimulator:
         :param sink: when the sink holds back
         :param seed: of the stalls
         :param progress: called now and then from another thread
+        :param expected: int64[n, classes]; the first logit that differs ends the run
         :param options: further options of the harness
-        :raises MismatchError: the accelerator breaks the rules of its streams, or stops
+        :raises MismatchError: the accelerator breaks the rules of its streams, stops, or gives a
+            logit that is not the expected one
         :raises CygnetError: a memory image is missing
         """
         if frames.ndim != 2 or frames.dtype != np.uint8:
@@ -179,6 +182,9 @@ class VerilatorSimulator:
         with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
             file = Path(scratch) / "frames"
             np.ascontiguousarray(frames).tofile(file)
+            if expected is not None:
+                np.ascontiguousarray(expected, np.int64).tofile(f"{scratch}/expected")
+                common.append(f"expect={scratch}/expected")
             commands = [
                 [
                     str(self.program),
@@ -194,6 +200,8 @@ class VerilatorSimulator:
             rows = np.concatenate(
                 [np.fromfile(f"{scratch}/{start}", np.int64) for start in starts]
             ).reshape(total, 3 + self.classes)
+        if expected is not None and not np.array_equal(rows[:, 3:], expected):
+            raise MismatchError("RTL: a logit is not the expected one")
         return SimulationResult(
             logits=rows[:, 3:].copy(),
             labels=rows[:, 2].copy(),

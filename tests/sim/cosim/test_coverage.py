@@ -169,8 +169,8 @@ def test_accelerator(tmp_path: Path) -> None:
     print(f"{len(rest)} of them unexplained:")
     for (place, what), count in seen.grouped(rest).items():
         print(f"  {count} {place}: {what}")
-    assert seen.share("line") == 1
     # The walker is made for windows of any shape: a dense layer leaves many of its counters at 0.
-    assert 1 - len(rest) / len(seen.counts) >= 0.94
+    assert seen.share("line") >= 0.99
+    assert 1 - len(rest) / len(seen.counts) >= 0.97
     for _, reason in UNREACHABLE:
         assert reason

@@ -56,7 +56,15 @@ def test_a_core_passes_every_check(
     found = made(kind, variant)
     compiled = simulator(found.verilog, top=TOP, classes=found.logits.shape[1], folder=tmp_path)
     every = checks(compiled, found.frames, found.logits, found.clocks, junk=False)
-    assert list(every) == ["back to back", "single frames", "stalls", "slow sink", "slow source"]
+    assert list(every) == [
+        "back to back",
+        "single frames",
+        "stalls",
+        "slow sink",
+        "slow source",
+        "after a reset in clock 97",
+        "after a reset in clock 1009",
+    ]
     assert killed_by(every, 0) == ""
 
     wrong = found.logits.copy()
@@ -71,14 +79,15 @@ def test_a_core_passes_every_check(
 @pytest.mark.slow
 def test_mutants_are_killed(tmp_path: Path) -> None:
     found = made("gn", "fast")
-    netlist, listed = mutants(
+    mutated = mutants(
         found.verilog, top=TOP, images=tmp_path, parts={"core": ("*dut*", 20)}, seed=63
     )
+    listed = mutated.mutants
     assert len(listed) == 20
     assert len({mutant.number for mutant in listed}) == 20
     assert {mutant.mode for mutant in listed} <= {"inv", "const0", "const1", "cnot0", "cnot1"}
     assert all(isinstance(mutant, Mutant) and "dut" in mutant.cell for mutant in listed)
-    compiled = simulator(netlist, top=TOP, classes=found.logits.shape[1], folder=tmp_path)
+    compiled = simulator(mutated.verilog, top=TOP, classes=found.logits.shape[1], folder=tmp_path)
     every = checks(compiled, found.frames, found.logits, found.clocks, junk=False)
     assert killed_by(every, 0) == ""
     assert sum(killed_by(every, mutant.number) != "" for mutant in listed) >= 19

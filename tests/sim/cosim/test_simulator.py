@@ -61,6 +61,34 @@ def test_stalls_change_cycles_only(fake: Any, source: Stall, sink: Stall) -> Non
     assert (result.finished[-1] == 20 * 18 - 1) == free
 
 
+def test_the_first_logit_that_is_not_expected_ends_it(fake: Any) -> None:
+    frames = fake.frames(30, seed=3)
+    expected = fake.logits(frames)
+    run = simulator(fake, 2).run
+    assert np.array_equal(run(frames, back_to_back=True, expected=expected).logits, expected)
+    expected[20, 3] += 1
+    said = f"frame 20, cycle .*logit 3 is {expected[20, 3] - 1}, not {expected[20, 3]}$"
+    with pytest.raises(MismatchError, match=said):
+        run(frames, back_to_back=True, expected=expected)
+
+
+def test_noise_before_the_reset_leaves_nothing(fake: Any) -> None:
+    frames = fake.frames(9, seed=3)
+    run = simulator(fake).run
+    plain = run(frames, back_to_back=True)
+    after = run(frames, back_to_back=True, options=("before=53",))
+    assert np.array_equal(after.logits, plain.logits)
+    assert np.array_equal(after.finished, plain.finished)
+
+
+def test_a_reset_that_forgets_is_noticed(fake: Any) -> None:
+    frames = fake.frames(9, seed=3)
+    broken = simulator(fake, old="if (rst)", new="if (0)")
+    broken.run(frames, back_to_back=True, expected=fake.logits(frames))
+    with pytest.raises(MismatchError):
+        broken.run(frames, back_to_back=True, expected=fake.logits(frames), options=("before=53",))
+
+
 def test_ties_go_to_the_lowest_class_and_frames_may_be_black(fake: Any) -> None:
     (fake.images / "fake_bias.mem").write_text("00000\n" * 10)
     result = simulator(fake).run(np.zeros((3, 60), np.uint8), back_to_back=True)
