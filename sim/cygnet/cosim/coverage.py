@@ -191,7 +191,8 @@ UNREACHABLE: tuple[tuple[str, str], ...] = (
         "a base that advances by the inputs or the lanes: bits below a power of two stay 0",
     ),
     (
-        r"\.(\w*neurons(\.core\d+)?|skid|encoder) .*(if \(i__ready\) begin|i__ready \? i__payload : kept;)$",
+        r"\.(\w*neurons(\.core\d+)?|skid|encoder) "
+        r".*(if \(i__ready\) begin|i__ready \? i__payload : kept;)$",
         "a layer starts a frame only when its whole output has room, so its neurons never wait; "
         "the bench of the core alone stalls it",
     ),
