@@ -171,15 +171,13 @@ def run_yosys(folder: Path, commands: Sequence[str]) -> None:
 
 @cache
 def abc() -> Tool:
-    """ABC: a native one, under any of the names that it is installed by, else the one inside the
-    PyPI wheel ``pyosys``.
+    """ABC: the one that comes with a native Yosys, else the one inside the PyPI wheel ``pyosys``.
 
     :raises CygnetError: neither is there
     """
-    for name in ("yosys-abc", "berkeley-abc", "abc"):
-        path = shutil.which(name)
-        if path is not None:
-            return Tool("ABC", (), (path,), native=True)
+    path = shutil.which("yosys-abc")
+    if path is not None:
+        return Tool("ABC", (), (path,), native=True)
     root = _package("pyosys")
     if root is None or not (root / "yosys-abc").is_file():
         raise CygnetError("ABC was not found; install it with: pip install pyosys")
