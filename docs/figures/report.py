@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws report.png: parts of a report page, as Chromium shows them.
 
-After ``make demo`` and ``cygnet synth build/demo/digits.cyg --steps 4 --lanes 16,16,10 --target
-ecp5-25k -o build/demo/synth.json``, then ``cygnet report build/demo``.
+After ``make demo`` and ``cygnet synth build/demo/digits.cyg --steps 4 --lanes 16 --beat 8 --target
+ecp5-25k --seeds 1 -o build/demo/synth.json``, then ``cygnet report build/demo``.
 """
 
 from __future__ import annotations
