@@ -157,7 +157,9 @@ def core(
         made.logits.shape[1],
         folder,
         {name: "*dut*"},
-        lambda compiled: checks(compiled, made.frames, made.logits, made.clocks, junk=False),
+        lambda compiled: checks(
+            compiled, made.frames, made.logits, made.clocks, options=made.options, junk=False
+        ),
     )
 
 
@@ -168,93 +170,110 @@ def accelerated(
     network = make()
     hardware = HardwareConfig.uniform(network, steps=network.steps, lanes=lanes, beat=2)
     write_images(network, hardware, folder)
-    rng = np.random.default_rng(SEED)
-    x = rng.integers(0, 256, (frames, *network.input.shape))
-    x[rng.random(x.shape) < 0.2] = 255
-    x[rng.random(x.shape) < rng.random((frames, 1, 1, 1))] = 0
-    prediction = accelerator.predict(network, hardware, x.astype(np.uint8))
+    prediction = accelerator.predict(network, hardware, pictures(network, frames))
     return Design(
         generate(network, hardware),
         top_name(network),
         network.classes,
         folder,
         parts,
-        lambda compiled: accelerator_checks(compiled, prediction),
+        lambda compiled: accelerator_checks(compiled, prediction, few=frames // 3),
     )
 
 
-def _neurons(rng: np.random.Generator, inputs: int, high: int, outputs: int) -> Neurons:
-    spread = 7 * inputs * high
-    reset = rng.integers(1, max(2, spread // 10), outputs, dtype=np.int32)
-    return Neurons("gn", reset, reset, reset >> 1, np.ones(outputs), tau=4)
-
-
-def _bias(rng: np.random.Generator, inputs: int, high: int, outputs: int) -> NDArray[np.int64]:
-    spread = 7 * inputs * high
-    return rng.integers(-spread // 8, spread // 8 + 1, outputs)
+def pictures(network: Network, count: int) -> NDArray[np.uint8]:
+    """From a single event to nearly all, as likely on every scale; one of nothing, one full."""
+    rng = np.random.default_rng(SEED)
+    x = rng.integers(0, 256, (count, *network.input.shape))
+    x[rng.random(x.shape) < 0.3] = 255
+    share = 2.0 ** -rng.uniform(0, 5, (count, 1, 1, 1))
+    share[::4] = 1 - share[::4]
+    x[rng.random(x.shape) > share] = 0
+    x[1], x[2] = 0, 255
+    return x.astype(np.uint8)
 
 
 def dense() -> Network:
-    """Small, with weights of both extremes, so that sums reach their bounds."""
-    rng = np.random.default_rng(SEED)
+    """Small, with weights of both extremes, so that sums reach their bounds.
+
+    Biases and thresholds were fitted to each neuron's currents, so that each gives all its counts
+    about as often: what a silent or a full neuron reads cannot be seen.
+    """
+    rng = np.random.default_rng(112)
+    biases = (
+        (-936, 7992, 1274, 1702, 202, -141, 986),
+        (-68, 106, 16, 2, -29, 10),
+        (-54, 90, 33),
+    )
+    resets = ((2217, 2125, 831, 594, 532, 710, 1049), (8, 12, 4, 10, 8, 8), None)
     layers = []
     for number, (inputs, outputs) in enumerate(itertools.pairwise((10, 7, 6, 3))):
         weight = rng.integers(-7, 8, (outputs, inputs), dtype=np.int8)
         weight[0], weight[1] = 7, -7
-        high = 255 if number == 0 else 4
-        neurons = _neurons(rng, inputs, high, outputs)
-        bias = _bias(rng, inputs, high, outputs)
-        synapses = Dense(weight, 4)
-        last = number == 2
-        layers.append(
-            Layer(f"layer{number + 1}", synapses, bias, None if last else neurons, number - 1)
-        )
+        reset = resets[number]
+        neurons = None if reset is None else _neurons(np.array(reset, np.int32))
+        bias = np.array(biases[number])
+        layers.append(Layer(f"layer{number + 1}", Dense(weight, 4), bias, neurons, number - 1))
     return Network("mutated", InputSpec("pixels", (1, 1, 10)), tuple(layers), 3)
 
 
 def maps() -> Network:
-    """Convolutions with padding and strides, both kinds of shortcut, and pooling."""
-    # With this seed and these biases nearly every frame gives logits of its own; others leave a
-    # layer silent or full, and what is wrong before it unseen.
-    rng = np.random.default_rng(8)
+    """Convolutions with padding and strides, both kinds of shortcut, and pooling.
 
-    def weight(*shape: int) -> NDArray[np.int8]:
-        return rng.integers(-7, 8, shape, dtype=np.int8)
+    Seed, weights and thresholds are the best of 16,973 that were drawn: lines of every layer have
+    from no event to all of them, each about as often, and 9 in 10 frames give other logits when one
+    of their events is taken away.
+    """
+    rng = np.random.default_rng(148929576)
 
+    def weight(low: int, *shape: int) -> NDArray[np.int8]:
+        return rng.integers(low, 8, shape, dtype=np.int8)
+
+    def neurons(high: int) -> Neurons:
+        return _neurons(rng.integers(max(1, high // 2), high + 1, 2, dtype=np.int32))
+
+    def bias(neurons: Neurons, most: int) -> NDArray[np.int64]:
+        return -(neurons.reset.astype(np.int64) * rng.integers(0, most + 1, 2) // 8)
+
+    first, second, third = neurons(535), neurons(42), neurons(30)
     layers = (
         Layer(
             "conv1",
-            Convolution(weight(2, 3, 3, 2), padding=(1, 1), bits=4),
-            _bias(rng, 18, 255, 2) // 4,
-            _neurons(rng, 18, 255, 2),
+            Convolution(weight(-4, 2, 3, 3, 2), padding=(1, 1), bits=4),
+            bias(first, 1),
+            first,
             INPUT,
         ),
         Layer(
             "conv2",
-            Convolution(weight(2, 3, 3, 2), padding=(1, 1), bits=4),
-            _bias(rng, 18, 4, 2) // 4,
-            _neurons(rng, 18, 4, 2),
+            Convolution(weight(-6, 2, 3, 3, 2), padding=(1, 1), bits=4),
+            bias(second, 4),
+            second,
             0,
-            shortcut=Identity(0, rng.integers(-40, 41, 2, dtype=np.int16)),
+            shortcut=Identity(0, rng.integers(-20, 21, 2, dtype=np.int16)),
         ),
         Layer(
             "conv3",
-            Convolution(weight(2, 2, 3, 2), (2, 1), (0, 1), bits=4),
-            _bias(rng, 12, 4, 2) // 4,
-            _neurons(rng, 12, 4, 2),
+            Convolution(weight(-6, 2, 2, 3, 2), (2, 1), (0, 1), bits=4),
+            bias(third, 0),
+            third,
             1,
-            shortcut=Projection(1, weight(2, 2), (2, 1), bits=4),
+            shortcut=Projection(0, weight(-7, 2, 2), (2, 1), bits=4),
         ),
         Layer(
             "out",
-            Dense(weight(3, 4), 4),
-            _bias(rng, 4, 16, 3) // 4,
+            Dense(weight(-7, 3, 4), 4),
+            rng.integers(-50, 51, 3),
             None,
             2,
             SumPool((2, 2), (2, 2)),
         ),
     )
     return Network("mutated", InputSpec("pixels", (4, 4, 2)), layers, 2)
+
+
+def _neurons(reset: NDArray[np.int32]) -> Neurons:
+    return Neurons("gn", reset, reset, reset >> 1, np.ones(len(reset)), tau=4)
 
 
 CORES: dict[str, tuple[Literal["gn", "if", "snm"], Literal["fast", "small"]]] = {
@@ -286,7 +305,7 @@ def designs(only: Collection[str], folder: Path) -> Iterator[Design]:
     if any(name in only for name in DENSE):
         yield accelerated(dense, 800, 2, DENSE, _made(folder / "dense"))
     if any(name in only for name in MAPS):
-        yield accelerated(maps, 60, 1, MAPS, _made(folder / "maps"))
+        yield accelerated(maps, 120, 1, MAPS, _made(folder / "maps"))
 
 
 def _made(folder: Path) -> Path:

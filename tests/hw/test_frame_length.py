@@ -11,6 +11,7 @@ from amaranth.sim import Simulator
 
 from accelerators import beat_words
 from cygnet import input_stream
+from cygnet.cosim import accelerator
 from cygnet.gateware.accelerator import Accelerator
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig
@@ -26,11 +27,31 @@ def _dense() -> tuple[Network, HardwareConfig, np.ndarray]:
     return network, HardwareConfig.uniform(network, steps=2, lanes=4, beat=4), frames
 
 
+def _drawn(drawn: int | None) -> tuple[Network, HardwareConfig, np.ndarray]:
+    return _dense() if drawn is None else draw(drawn)
+
+
 @pytest.mark.parametrize("drawn", [None, 1, 7, 9, 303])
 @pytest.mark.parametrize("wrong", [-1000, -1, 1, 3])
 def test_wrong_length(drawn: int | None, wrong: int) -> None:
-    """Right, wrong, right, wrong, right: ``wrong`` beats too many, or too few (at least one)."""
-    network, hardware, frames = _dense() if drawn is None else draw(drawn)
+    """``wrong`` beats too many, or too few (at least one)."""
+    network, hardware, frames = _drawn(drawn)
+    _wrong_between_right(network, hardware, frames, wrong)
+
+
+@pytest.mark.parametrize("drawn", [None, 7])
+def test_a_frame_that_outlasts_the_pipeline(drawn: int | None) -> None:
+    """Its last beats come when the first layer has long been ready for the next frame."""
+    network, hardware, frames = _drawn(drawn)
+    predicted = accelerator.predict(network, hardware, frames)
+    busy = int(predicted.timing(0, 2, back_to_back=True).finished[-1])
+    _wrong_between_right(network, hardware, frames, busy)
+
+
+def _wrong_between_right(
+    network: Network, hardware: HardwareConfig, frames: np.ndarray, wrong: int
+) -> None:
+    """Right, wrong, right, wrong, right."""
     beats = input_stream.beats(network, hardware)
     words = beat_words(network, hardware, frames)
     length = max(1, beats + wrong)

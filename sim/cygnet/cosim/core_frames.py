@@ -31,12 +31,14 @@ class CoreFrames:
     :param frames: uint8[n, beats * bytes of a beat]
     :param logits: int64[n, beats], the word of each spike
     :param latency: clocks from the first beat of a frame to its last logit
+    :param options: of the harness, with which it predicts the clock of every handshake
     """
 
     verilog: str
     frames: NDArray[np.uint8]
     logits: NDArray[np.int64]
     latency: int
+    options: tuple[str, str]
 
     def clocks(self, back_to_back: bool) -> NDArray[np.int64]:
         """Cycle of each frame's last logit, from the first beat of the first frame or its own."""
@@ -95,6 +97,7 @@ def core_frames(
         frames.reshape(count, -1),
         logits.reshape(count, beats),
         beats - 1 + config.latency,
+        (f"core={config.latency}", f"core_register={int(config.variant == 'fast')}"),
     )
 
 

@@ -12,7 +12,12 @@
 // source, sink, source_length, sink_length, seed: stalls (0 none, 1 bursty, 2 one in length,
 //          3 every other clock)
 // junk     1: now and then a frame of a wrong length comes before the next; it must be dropped, and
-//          in_error be high for one clock
+//          in_error be high for one clock. One in four goes on until all frames before it have
+//          left and 64 times the beats of a frame have come since, so that it outlasts the pipeline
+// core     for a pipeline of one logit a beat: clocks from a beat to its logit, of those in which
+//          it is ready; with it the clock of every valid and ready is predicted, in all stalls
+// core_register 1: its ready is a register, low after a clock in which its output was held; 0: low
+//          in that clock
 // expect   file of C logits a frame, int64: it ends with the first that differs
 // before   clocks of noise, valid or not, on both streams before the reset
 // mutant   number of the mutation to switch on, where the model has a port of that name
@@ -159,6 +164,8 @@ int main(int argc, char** argv) {
     Stall junk(0, 2, 3 * seed + 7);
     Stall idle(0, 2, 7 * seed + 13);
     const bool with_junk = number("junk");
+    const int64_t core = number("core");
+    const bool core_register = number("core_register");
     std::FILE* out = std::fopen(text("out").c_str(), "wb");
     if (!out) fail(2, "results cannot be written");
 
@@ -225,7 +232,10 @@ int main(int argc, char** argv) {
     int64_t cycle = 0, moved = 0, empty_at = 0;
     bool shown = false, held = false;
     int64_t junk_left = 0, junk_frames = 0, errors = 0;  // beats; frames; clocks of in_error
-    bool junk_decided = !with_junk;
+    bool junk_decided = !with_junk, junk_waits = false;
+    std::vector<bool> pipe(core, false);  // what was taken in the last clocks of a ready
+    size_t newest = 0;
+    bool was_held = false;
     int64_t held_logit = 0;
     bool held_last = false;
     auto reported = std::chrono::steady_clock::now();
@@ -238,7 +248,8 @@ int main(int argc, char** argv) {
             if (!junk_decided && beat == 0 && sending < count) {
                 junk_decided = true;
                 if (junk.draw() % 4 == 0) {
-                    junk_left = 1 + junk.draw() % (4 * beats);
+                    junk_waits = junk.draw() % 4 == 0;
+                    junk_left = junk_waits ? 64 * beats : 1 + junk.draw() % (4 * beats);
                     if (junk_left == beats) ++junk_left;
                     ++junk_frames;
                 }
@@ -268,10 +279,24 @@ int main(int argc, char** argv) {
         top->clk = 0;
         top->eval();
         SHOW(cycle, 0);
+        if (core > 0) {
+            const bool holds = top->out_valid && !top->out_ready;
+            if (!!top->in_ready != !(core_register ? was_held : holds))
+                fault(receiving, cycle, "in_ready came in another clock than predicted");
+            if (!!top->out_valid != (!top->in_ready || pipe[newest]))
+                fault(receiving, cycle, "out_valid came in another clock than predicted");
+            if (top->in_ready) {
+                pipe[newest] = shown;
+                newest = (newest + 1) % core;
+            }
+            was_held = holds;
+        }
         if (shown && top->in_ready && junk_left > 0) {
-            --junk_left;
             shown = false;
-            moved = cycle;
+            if (!junk_waits || receiving == sending) {
+                --junk_left;
+                moved = cycle;
+            }
         } else if (shown && top->in_ready) {
             if (beat == 0) accepted[sending] = cycle;
             next += kBeat;

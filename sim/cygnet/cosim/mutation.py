@@ -188,6 +188,8 @@ def checks(
     clocks: Callable[[bool], NDArray[np.int64]],
     *,
     labels: NDArray[np.int64] | None = None,
+    options: tuple[str, ...] = (),
+    few: int | None = None,
     junk: bool,
 ) -> dict[str, Check]:
     """Those of any module with one stream in and one out: values and cycles back to back, of single
@@ -198,39 +200,41 @@ def checks(
     :param clocks: given whether frames come back to back, the predicted cycle of each frame's last
         logit, from the first beat of the first frame or of its own
     :param labels: int64[n], predicted, where the module gives any
+    :param options: further options of the harness, in every check
+    :param few: frames of all checks but the first; all of them where it is None
     :param junk: the module drops frames of a wrong length
     """
 
-    def run(number: int, *options: str, **how: Any) -> SimulationResult:
+    def run(number: int, *more: str, count: int | None = few, **how: Any) -> SimulationResult:
         return compiled.run(
-            frames,
-            expected=logits,
-            options=(f"mutant={number}", "patience=3000", *options),
+            frames[:count],
+            expected=logits[:count],
+            options=(f"mutant={number}", "patience=3000", *options, *more),
             **how,
         )
 
-    def free(back_to_back: bool, *options: str) -> Check:
-        expected = clocks(back_to_back)
+    def free(back_to_back: bool, *more: str, count: int | None = few) -> Check:
+        expected = clocks(back_to_back)[:count]
 
         def passes(number: int) -> bool:
-            result = run(number, *options, back_to_back=back_to_back)
+            result = run(number, *more, back_to_back=back_to_back, count=count)
             taken = result.finished - result.accepted[0] if back_to_back else result.latency
-            told = labels is None or np.array_equal(result.labels, labels)
+            told = labels is None or np.array_equal(result.labels, labels[:count])
             return told and np.array_equal(taken, expected)
 
         return passes
 
-    def stalled(source: str, sink: str, *options: str) -> Check:
-        how = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
+    def stalled(source: str, sink: str, *more: str) -> Check:
+        how: dict[str, Any] = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
 
         def passes(number: int) -> bool:
-            run(number, *options, back_to_back=True, **how)
+            run(number, *more, back_to_back=True, **how)
             return True
 
         return passes
 
     found = {
-        "back to back": free(True),
+        "back to back": free(True, count=None),
         "single frames": free(False),
         "stalls": stalled("bursty-6", "one-in-3"),
         "slow sink": stalled("none", "bursty-40"),
@@ -243,7 +247,9 @@ def checks(
     return found
 
 
-def accelerator_checks(compiled: VerilatorSimulator, prediction: Prediction) -> dict[str, Check]:
+def accelerator_checks(
+    compiled: VerilatorSimulator, prediction: Prediction, few: int | None = None
+) -> dict[str, Check]:
     """:func:`checks` of a whole accelerator, labels included."""
 
     def clocks(back_to_back: bool) -> NDArray[np.int64]:
@@ -256,5 +262,6 @@ def accelerator_checks(compiled: VerilatorSimulator, prediction: Prediction) -> 
         prediction.logits,
         clocks,
         labels=prediction.labels,
+        few=few,
         junk=True,
     )

@@ -58,6 +58,27 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
+class Handshake:
+    """A trace that predicts every valid and ready of a core from the transfers before, stalls
+    included: all stages move on in each clock in which it is ready."""
+
+    def __init__(self, config: NeuronCoreConfig) -> None:
+        self._fast = config.variant == "fast"
+        self._stages = [False] * config.latency
+        self._held = False
+        self.waits = 0
+
+    def __call__(self, ctx: Any, core: Any) -> None:
+        taken, ready = ctx.get(core.i.valid), ctx.get(core.i.ready)
+        held = bool(ctx.get(core.o.valid) and not ctx.get(core.o.ready))
+        assert ready == (not (self._held if self._fast else held))
+        assert ctx.get(core.o.valid) == (self._stages[0] or not ready)
+        if ready:
+            self._stages = [*self._stages[1:], bool(taken)]
+        self._held = held
+        self.waits += not ready
+
+
 @pytest.fixture(params=["fast", "small"])
 def variant(request: pytest.FixtureRequest) -> Any:
     return request.param
@@ -84,14 +105,17 @@ def test_loses_nothing_in_stalls(bench: Any, kind: str, variant: Any, state_memo
     rows = bench.random_rows(config, rng)
     for willing in (0.2, 0.5, 0.9):
         steps = bench.random_steps(config, rows, rng)
+        handshake = Handshake(config)
         run = bench.simulate(
             config,
             rows,
             steps,
             source=lambda: rng.random() < 0.7,
             sink=lambda willing=willing: rng.random() < willing,
+            trace=handshake,
         )
         assert run.spikes == bench.model(config, rows, steps)
+        assert handshake.waits > 0
 
 
 @pytest.mark.parametrize("state_memory", ["lut", "block"])

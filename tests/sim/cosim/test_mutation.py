@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +11,18 @@ import numpy as np
 import pytest
 
 from cygnet.cosim.core_frames import TOP, CoreFrames, core_frames
-from cygnet.cosim.mutation import Mutant, checks, killed_by, mutants, simulator
+from cygnet.cosim.mutation import Check, Mutant, checks, killed_by, mutants, simulator
+from cygnet.cosim.simulator import VerilatorSimulator
 from cygnet.network import Neurons
 from cygnet.neuron_core import NeuronCoreConfig
 
 CHANNELS = 12
+
+
+def all_checks(compiled: VerilatorSimulator, found: CoreFrames) -> dict[str, Check]:
+    return checks(
+        compiled, found.frames, found.logits, found.clocks, options=found.options, junk=False
+    )
 
 
 def made(kind: Literal["gn", "if", "snm"], variant: Literal["fast", "small"]) -> CoreFrames:
@@ -55,7 +63,7 @@ def test_a_core_passes_every_check(
 ) -> None:
     found = made(kind, variant)
     compiled = simulator(found.verilog, top=TOP, classes=found.logits.shape[1], folder=tmp_path)
-    every = checks(compiled, found.frames, found.logits, found.clocks, junk=False)
+    every = all_checks(compiled, found)
     assert list(every) == [
         "back to back",
         "single frames",
@@ -69,11 +77,15 @@ def test_a_core_passes_every_check(
 
     wrong = found.logits.copy()
     wrong[-1, -1] ^= 2
-    assert killed_by(checks(compiled, found.frames, wrong, found.clocks, junk=False), 0)
-    late = checks(
-        compiled, found.frames, found.logits, lambda way: found.clocks(way) + 1, junk=False
-    )
-    assert killed_by(late, 0) == "back to back"
+    assert killed_by(all_checks(compiled, dataclasses.replace(found, logits=wrong)), 0)
+    late = dataclasses.replace(found, latency=found.latency + 1)
+    assert killed_by(all_checks(compiled, late), 0) == "back to back"
+    # The clock of every handshake is predicted: another latency, another kind of ready.
+    latency, register = (int(option.partition("=")[2]) for option in found.options)
+    other = dataclasses.replace(found, options=(f"core={latency + 1}", f"core_register={register}"))
+    assert killed_by(all_checks(compiled, other), 0) == "back to back"
+    other = dataclasses.replace(found, options=(f"core={latency}", f"core_register={1 - register}"))
+    assert killed_by(all_checks(compiled, other), 0) == "stalls"
 
 
 @pytest.mark.slow
@@ -88,6 +100,6 @@ def test_mutants_are_killed(tmp_path: Path) -> None:
     assert {mutant.mode for mutant in listed} <= {"inv", "const0", "const1", "cnot0", "cnot1"}
     assert all(isinstance(mutant, Mutant) and "dut" in mutant.cell for mutant in listed)
     compiled = simulator(mutated.verilog, top=TOP, classes=found.logits.shape[1], folder=tmp_path)
-    every = checks(compiled, found.frames, found.logits, found.clocks, junk=False)
+    every = all_checks(compiled, found)
     assert killed_by(every, 0) == ""
     assert sum(killed_by(every, mutant.number) != "" for mutant in listed) >= 19
