@@ -71,6 +71,48 @@ class Aiger:
                 names[int(number)] = name.decode()
         return cls(tuple(names), numbers[:registers], numbers[registers:], pairs)
 
+    def near(self, levels: int) -> Aiger:
+        """The outputs and ``levels`` ranks of registers before them. The registers before those
+        become inputs, free in every clock: an output that never is 1 here never is 1 in the whole
+        graph either.
+        """
+        first = 1 + len(self.inputs)
+        gates: set[int] = set()
+        inputs: set[int] = set()
+        kept: set[int] = set()
+        waiting = [literal >> 1 for literal in self.outputs]
+        for level in range(levels + 1):
+            rank: set[int] = set()
+            while waiting:
+                variable = waiting.pop()
+                if variable >= self.first_gate:
+                    if variable not in gates:
+                        gates.add(variable)
+                        waiting += [one >> 1 for one in self.gates[variable - self.first_gate]]
+                elif variable >= first:
+                    rank.add(variable)
+                elif variable:
+                    inputs.add(variable)
+            rank -= kept
+            if level == levels:
+                inputs |= rank
+            else:
+                kept |= rank
+                waiting = [self.registers[variable - first] >> 1 for variable in rank]
+        order = [*sorted(inputs), *sorted(kept), *sorted(gates)]
+        number = {0: 0} | {variable: at for at, variable in enumerate(order, 1)}
+
+        def moved(literal: int) -> int:
+            return 2 * number[literal >> 1] | literal & 1
+
+        pairs = (self.gates[variable - self.first_gate] for variable in sorted(gates))
+        return Aiger(
+            tuple(self.inputs[one - 1] if one < first else "" for one in sorted(inputs)),
+            [moved(self.registers[variable - first]) for variable in sorted(kept)],
+            [moved(literal) for literal in self.outputs],
+            [(moved(a), moved(b)) for a, b in pairs],
+        )
+
     def bytes(self) -> bytes:
         """As a binary file, without names."""
         counts = [len(self.inputs), len(self.registers), len(self.outputs), len(self.gates)]

@@ -4,8 +4,11 @@
 The design and a mutant run from their start side by side on any inputs, resets at any time
 included. ABC looks for signals that are always equal, by induction over time (``&scorr``;
 Mishchenko, Case, Brayton and Jang, "Scalable and scalably-verifiable sequential synthesis", 2008),
-until the difference of the outputs is the constant 0. It may fail where it is true, and never
-proves what is false.
+until the difference of the outputs is the constant 0. Before that it looks for an invariant of the
+registers near the fault, all others free (``pdr``; Een, Mishchenko and Brayton, "Efficient
+implementation of property directed reachability", 2011), by which the difference never gets far: a
+counter that stays below a bound, say. Either may fail where it is true, and never proves what is
+false.
 """
 
 from __future__ import annotations
@@ -20,12 +23,18 @@ from cygnet.cosim import tools
 from cygnet.cosim.aiger import Aiger, Miters
 from cygnet.cosim.mutation import Mutant, Mutated
 
-__all__ = ["equivalent", "graph"]
+__all__ = ["equivalent", "graph", "stays_zero"]
 
 _QUICK = "&scorr -C 2000; &write proved.aig"
 _THOROUGH = "&scorr -o -C 2000; &write proved.aig"
 _SMALL = 3000
 """Registers up to which the thorough, older engine comes to an end."""
+_DEPTHS = (0, 1, 2)
+"""Ranks of registers that a difference may pass, in the search for invariants."""
+_RANKS = (1, 2, 3, 4, 5, 6, 8)
+"""Ranks of registers before the difference that keep what they are in that search."""
+_SEARCH = 10
+"""Seconds of each search; with more ranks it would take longer."""
 
 
 def equivalent(
@@ -59,13 +68,46 @@ def equivalent(
         outputs = _swept(miters.of(values, depth=depth), script, seconds * len(group))
         return {one.number for one, literal in zip(group, outputs, strict=True) if literal == 0}
 
+    def bounded(one: Mutant) -> bool:
+        value = [(one.number, exact or "cnot" not in one.mode)]
+        return any(stays_zero(miters.of(value, depth=depth)) for depth in _DEPTHS)
+
     # All at once where the difference ends soon; then one by one.
     found = proved(some, 1, _QUICK)
+    found |= {one.number for one in some if one.number not in found and bounded(one)}
     small = len(design.registers) < _SMALL
     for one in some:
         if one.number not in found:
             found |= proved([one], None, f"{_QUICK}; {_THOROUGH}" if small else _QUICK)
     return found
+
+
+def stays_zero(miter: Aiger) -> bool:
+    """Whether an invariant of the registers near the one output is found, by which it stays 0.
+
+    :raises CygnetError: there is no ABC
+    :raises RuntimeError: it fails
+    """
+    if miter.outputs[0] == 0:
+        return True
+    abc = tools.abc()
+    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
+        folder = Path(scratch)
+        before = -1
+        for ranks in _RANKS:
+            near = miter.near(ranks)
+            if len(near.registers) == before:
+                return False
+            before = len(near.registers)
+            (folder / "near.aig").write_bytes(near.bytes())
+            done = abc.run(["-c", f"read near.aig; pdr -T {_SEARCH}"], cwd=folder, timeout=60)
+            if done.returncode != 0:
+                raise RuntimeError(f"{abc} failed:\n{done.stdout[-2000:]}")
+            if "Property proved." in done.stdout:
+                return True
+            if "UNDECIDED" in done.stdout:
+                return False
+    return False
 
 
 def _inverted(command: str) -> str:

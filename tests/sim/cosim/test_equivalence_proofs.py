@@ -8,7 +8,7 @@ import pytest
 
 from cygnet.cosim import tools
 from cygnet.cosim.aiger import Aiger, Miters
-from cygnet.cosim.equivalence import equivalent
+from cygnet.cosim.equivalence import equivalent, stays_zero
 from cygnet.cosim.mutation import Mutant, mutants
 from cygnet.errors import CygnetError
 
@@ -59,6 +59,27 @@ def test_what_can_be_seen_is_not(found: tuple[list[Mutant], set[int]]) -> None:
     assert not seen & proved
 
 
+@pytest.mark.parametrize(
+    ("graph", "never"),
+    [
+        # Two registers that take x and its inverse, from 0 on: never both 1, but both 0 at first.
+        (Aiger(("x",), [2, 3], [8], [(6, 4)]), True),
+        (Aiger(("x",), [2, 3], [8], [(7, 5)]), False),
+        # Three registers in a ring, of which all start at 0.
+        (Aiger((), [6, 2, 4], [8], [(6, 4)]), True),
+        # The last of nine registers in a row is x of nine clocks ago.
+        (Aiger(("x",), [2 * one for one in range(1, 10)], [20], []), False),
+        (Aiger(("x",), [0], [0], []), True),
+    ],
+)
+def test_invariants(graph: Aiger, never: bool) -> None:
+    try:
+        tools.abc()
+    except CygnetError:
+        pytest.skip("ABC is not installed")
+    assert stays_zero(graph) is never
+
+
 def _values(graph: Aiger, steps: list[list[int]]) -> list[list[int]]:
     """Outputs in each clock, by evaluation."""
     state = [0] * len(graph.registers)
@@ -101,6 +122,27 @@ def test_a_miter_is_the_difference(seed: int) -> None:
     # A difference that is cut short shows at least as soon.
     cut = _values(Miters(graph, "m").of([(value, False)], depth=1), steps)
     assert np.maximum.accumulate(cut)[-1] >= np.max(expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_near_the_outputs_may_do_more(seed: int) -> None:
+    """All registers kept: the same outputs. Fewer: free inputs, among whose values are those that
+    the registers have."""
+    rng = np.random.default_rng(seed)
+    graph = _random(rng)
+    steps = rng.integers(0, 2, (20, 4)).tolist()
+    names = dict(zip(graph.inputs, zip(*steps, strict=True), strict=True))
+    expected = _values(graph, steps)
+    whole = graph.near(len(graph.registers))
+    given = [list(row) for row in zip(*(names[name] for name in whole.inputs), strict=True)]
+    assert _values(whole, given or [[]] * len(steps)) == expected
+    none = graph.near(0)
+    assert not none.registers
+    reached = set()
+    for number in range(1 << len(none.inputs)):
+        values = [number >> at & 1 for at in range(len(none.inputs))]
+        reached.add(tuple(_values(none, [values])[0]))
+    assert {tuple(row) for row in expected} <= reached
 
 
 def test_files_that_are_none() -> None:
