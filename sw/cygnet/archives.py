@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 from cygnet.errors import CygnetError
 
 __all__ = ["StoredArchive"]
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""What zipfile raises of damaged bytes: places beyond all files, encryption, new versions too."""
 
 
 class StoredArchive:
@@ -27,7 +39,7 @@ class StoredArchive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             members = self._zip.infolist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        except _DAMAGED:
             raise CygnetError(
                 f"{file}: is not an archive as torch writes it, or is cut short; {remedy}"
             ) from None
@@ -51,5 +63,5 @@ class StoredArchive:
             raise CygnetError(f"{self._file}: has no {name}; {self._remedy}")
         try:
             return self._zip.read(self._members[name])
-        except (zipfile.BadZipFile, EOFError, OSError):
+        except _DAMAGED:
             raise CygnetError(f"{self._file}: {name} is damaged; {self._remedy}") from None

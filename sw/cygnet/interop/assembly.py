@@ -60,7 +60,8 @@ class Assembly:
 
     def refuse(self, kind: str, name: str, reason: str = "") -> None:
         """Note a node that has no spiking form, and go on to find the others."""
-        self.refused.append(f"{kind} {name!r}{f' ({reason})' if reason else ''}")
+        shown = kind if kind.isprintable() else repr(kind)
+        self.refused.append(f"{shown} {name!r}{f' ({reason})' if reason else ''}")
 
     def call(self, module: nn.Module, source: fx.Node, name: str) -> fx.Node:
         """A value: the module applied to another value.

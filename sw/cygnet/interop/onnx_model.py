@@ -144,7 +144,8 @@ class _Reader:
                     f"{stated}; the file is damaged"
                 )
             values = onnx.numpy_helper.to_array(tensor)
-        return np.asarray(values.reshape(tuple(tensor.dims)), dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals
+            return np.asarray(values.reshape(tuple(tensor.dims)), dtype=np.float64)
 
     def _external(self, tensor: onnx.TensorProto, size: int) -> bytes:
         """Bytes out of the file beside, which lies in the same folder or below it."""
