@@ -9,9 +9,9 @@ import zipfile
 
 from cygnet.errors import CygnetError
 
-__all__ = ["StoredArchive"]
+__all__ = ["DAMAGED", "StoredArchive"]
 
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile,
     EOFError,
     OSError,
@@ -39,7 +39,7 @@ class StoredArchive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             members = self._zip.infolist()
-        except _DAMAGED:
+        except DAMAGED:
             raise CygnetError(
                 f"{file}: is not an archive as torch writes it, or is cut short; {remedy}"
             ) from None
@@ -63,5 +63,5 @@ class StoredArchive:
             raise CygnetError(f"{self._file}: has no {name}; {self._remedy}")
         try:
             return self._zip.read(self._members[name])
-        except _DAMAGED:
+        except DAMAGED:
             raise CygnetError(f"{self._file}: {name} is damaged; {self._remedy}") from None

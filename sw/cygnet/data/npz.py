@@ -8,13 +8,14 @@ import os
 import tokenize
 import zipfile
 import zlib
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cygnet.archives import DAMAGED
+from cygnet.closing import Closing
 from cygnet.errors import CygnetError
 
 __all__ = ["MAX_BYTES", "Archive"]
@@ -26,7 +27,7 @@ _MAX_RATIO = 1100
 """Deflate makes at most 1032 bytes out of one."""
 
 
-class Archive:
+class Archive(Closing):
     """The arrays of an ``.npz`` file, each read only after its size is known to be true.
 
     :raises CygnetError: there is no such file, or it is no zip archive
@@ -40,20 +41,12 @@ class Archive:
             raise CygnetError(
                 f"{self._path}: cannot be read: {error.strerror}; check the path"
             ) from None
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        except DAMAGED:
             raise CygnetError(
                 f"{self._path}: is not an .npz file; write it with numpy.savez"
             ) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._zip.close()
 
     @property
@@ -83,21 +76,13 @@ class Archive:
                     got += count
             if got != size:
                 raise ValueError("too short")
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            ValueError,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            tokenize.TokenError,
-        ):
-            raise CygnetError(
-                f"{self._path}: {name} is broken; write the file again with numpy.savez"
-            ) from None
         except OSError as error:
             raise CygnetError(
                 f"{self._path}: cannot be read: {error.strerror}; check the disk"
+            ) from None
+        except (*DAMAGED, zlib.error, tokenize.TokenError):
+            raise CygnetError(
+                f"{self._path}: {name} is broken; write the file again with numpy.savez"
             ) from None
         flat = np.frombuffer(data, dtype)
         return flat.reshape(shape, order="F" if fortran else "C")

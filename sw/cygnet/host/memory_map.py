@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cygnet.host.closing import Closing
+from cygnet.closing import Closing
 from cygnet.host.device import Answers, DeviceError, Identity, Progress, check_frames
 from cygnet.host.parameters import Parameters
 from cygnet.host.registers import MappedRegisters, Registers

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Protocol, Self
 
-from cygnet.host.closing import Closing
+from cygnet.closing import Closing
 from cygnet.host.device import DeviceError
 from cygnet.registers import ADDRESS_BITS
 

@@ -17,8 +17,8 @@ import numpy as np
 import serial
 from numpy.typing import NDArray
 
+from cygnet.closing import Closing
 from cygnet.host import protocol
-from cygnet.host.closing import Closing
 from cygnet.host.device import Answers, DeviceError, Identity, Progress, check_frames
 from cygnet.host.protocol import Frame, Greeting, Parser
 

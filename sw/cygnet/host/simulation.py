@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cygnet.closing import Closing
 from cygnet.hardware import HardwareConfig
-from cygnet.host.closing import Closing
 from cygnet.host.device import Answers, Identity, Progress, check_frames
 from cygnet.input_stream import frame_bytes
 from cygnet.network import Network
