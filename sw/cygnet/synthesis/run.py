@@ -42,6 +42,8 @@ __all__ = [
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
 LARGE = 3000
 """Lookup tables from which :func:`router` takes nextpnr's second router."""
+_CUT_OFF = re.compile(r"Failed to route arc .* of net '(.+)\$TRELLIS_IO_IN'")
+"""What nextpnr says of a pin that it chose for the clock."""
 _STEPS = {"ecp5": (ecp5, retime, netlist), "ice40": (ice40, netlist)}
 """Modules of the steps on a mapped netlist, by family."""
 
@@ -189,7 +191,15 @@ def _route(text: str, target: Target, arguments: list[str], seed: int, folder: P
             files = ["--json", "netlist.json", "--report", "report.json"]
             if target.family == "ice40":
                 files.append("--pcf-allow-unconstrained")
-            done = tool.run([*arguments, *files, "--seed", str(seed)], cwd=Path(work))
+            command = [*arguments, *files, "--seed", str(seed)]
+            done = tool.run(command, cwd=Path(work))
+            cut_off = _CUT_OFF.search(done.stdout)
+            if done.returncode and cut_off and target.clock:
+                # Pins are nextpnr's choice, and this one has no way to the clock network.
+                place = f'LOCATE COMP "{cut_off[1]}" SITE "{target.clock}";\n'
+                (Path(work) / "clock.lpf").write_text(place)
+                located = ["--lpf", "clock.lpf", "--lpf-allow-unconstrained"]
+                done = tool.run([*command, *located], cwd=Path(work))
             check_placed(done, target.name, "a larger --target")
             write_text(kept, (Path(work) / "report.json").read_text())
     return read_route(kept.read_text(), seed)

@@ -17,12 +17,14 @@ class Target:
     :param family: decides the passes
     :param synth: the Yosys command, without ``-top`` and ``-json``
     :param route: options of nextpnr that choose the device; none where there is no open router
+    :param clock: a pin with a wire of its own to the clock network, where that is needed
     """
 
     name: str
     family: Literal["ecp5", "ice40", "xilinx"]
     synth: str
     route: tuple[str, ...] = ()
+    clock: str = ""
 
     @property
     def routed(self) -> bool:
@@ -31,9 +33,9 @@ class Target:
 
 
 def _ecp5(size: str, speed: int) -> Target:
-    package = "CABGA756" if size == "85k" else "CABGA381"
+    package, clock = ("CABGA756", "B29") if size == "85k" else ("CABGA381", "G2")
     route = (f"--{size}", "--package", package, "--speed", str(speed))
-    return Target(f"ecp5-{size}-{speed}", "ecp5", "synth_ecp5", route)
+    return Target(f"ecp5-{size}-{speed}", "ecp5", "synth_ecp5", route, clock)
 
 
 TARGETS = {
