@@ -37,11 +37,14 @@ from cygnet.shortcut_room import projection_lines, skip_slots
 __all__ = ["LayerPlan", "plan_layers"]
 
 # Clocks between two events of the pipeline, fixed by the gateware and checked by its tests.
-WRITE = 1
-"""From the clock in which a line buffer takes a row to the one in which it writes it."""
-WALKER_START = 7
+ENTRY = 1
+"""From a beat's transfer at the pins to the earliest clock in which it goes on."""
+WRITE = 2
+"""From the clock in which a line buffer takes a row to the one in which it writes where that row's
+pixel ends."""
+WALKER_START = 8
 """From the clock in which a window can start to the one that issues its first event: decision,
-gathering, preparation, line, request, memory, row."""
+gathering, preparation, line, request, memory, its register, row."""
 CADENCE = 2
 """Least clocks between the starts of two windows."""
 PICK = 1
@@ -68,8 +71,9 @@ FRAMES = 2
 """Frames that the readout holds."""
 MAX_FRAMES = 64
 """Frames between input and output, at most; enough for every network that fits a device."""
-OUTPUT = 3
-"""Last current to logit and label at the output: comparison, then a buffer of two stages."""
+OUTPUT = 5
+"""Last current to logit and label at the output: a register, comparison, choice, then a buffer of
+two stages."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed, unsigned
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.credits import path_name, readers_of
 from cygnet.gateware.layer import EncoderPath, NeuronArray, SynapseLayer
 from cygnet.gateware.load import Contents
-from cygnet.gateware.pixel_input import PixelInput
+from cygnet.gateware.pixel_input import PixelInput, beat_layout
 from cygnet.gateware.readout import Readout
+from cygnet.gateware.stream_registers import StreamRegister
 from cygnet.hardware import HardwareConfig
 from cygnet.input_stream import row_beats
 from cygnet.layer_plan import plan_layers
@@ -75,6 +76,8 @@ class Accelerator(wiring.Component):
         m = Module()
         plans = self._plans
         m.submodules.pixels = pixels = PixelInput(plans[0], self._network.input, self._row_beats)
+        # Between the pins, which may lie anywhere, and what works on beats.
+        m.submodules.entry = entry = StreamRegister(beat_layout(plans[0]))
         m.submodules.readout = readout = Readout(plans[-1])
 
         readers = [readers_of(plans, plan.number) for plan in plans]
@@ -99,6 +102,11 @@ class Accelerator(wiring.Component):
                     getattr(layer, f"credit_{number}").eq(getattr(target, f"{role}_credit")),
                 ]
                 wiring.connect(m, path.o, getattr(target, role))
+        # Nothing is taken before the border above the first frame is there.
+        started = Signal()
+        with m.If(pixels.i.ready):
+            m.d.sync += started.eq(1)
+        wiring.connect(m, entry.o, pixels.i)
         wiring.connect(m, pixels.o, layers[0].main)
         wiring.connect(m, layers[-1].o, readout.i)
         wiring.connect(m, pixels.verdict, readout.verdict)
@@ -106,10 +114,10 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             layers[-1].credit_0.eq(readout.credit),
             layers[-1].credit_1.eq(pixels.verdict.valid),
-            pixels.i.valid.eq(self.in_valid),
-            self.in_ready.eq(pixels.i.ready),
-            pixels.i.payload.data.eq(self.in_data),
-            pixels.i.payload.last.eq(self.in_last),
+            entry.i.valid.eq(self.in_valid & started),
+            self.in_ready.eq(entry.i.ready & started),
+            entry.i.payload.data.eq(self.in_data),
+            entry.i.payload.last.eq(self.in_last),
             self.in_error.eq(pixels.verdict.valid & pixels.verdict.payload),
             self.out_valid.eq(readout.o.valid),
             readout.o.ready.eq(self.out_ready),

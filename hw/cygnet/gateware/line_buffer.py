@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from cygnet.buffer_plan import BufferPlan
 from cygnet.gateware.bits import at_least
+from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import row_layout, values_layout
 from cygnet.network import INPUT, unsigned_width
 
@@ -51,8 +52,8 @@ class BoundsSignature(wiring.Signature):
     completes : ``In``, a line is complete with the end of this clock
     pixels : ``In``, pixels of the line being written that are complete
     first, last : ``Out``, pixels that bound a part of each line
-    starts[l], ends[l] : ``In``, in the same clock, addresses that bound the rows of that part in
-        line l of the buffer
+    starts[l], ends[l] : ``In``, a clock later, addresses that bound the rows of that part in line l
+        of the buffer
     """
 
     def __init__(self, buffer: BufferPlan) -> None:
@@ -207,14 +208,19 @@ class LineBuffer(wiring.Component):
                 ),
             ]
 
+        # And one more later its pixel counts as there: the tables of ends may lie far from the row.
+        ended, ended_at = Signal.like(pointer, reset_less=True), Signal.like(at, reset_less=True)
+        complete = Signal()
+        m.d.sync += [ended.eq(pointer_next), ended_at.eq(at), complete.eq(completes)]
         for number in range(buffer.lines):
-            closed = closes & (line == number)
-            start, end = self._bounds(m, number, closed, at, pointer_next)
+            closed = Signal(name=f"closed_{number}")
+            m.d.sync += closed.eq(closes & (line == number))
+            start, end = self._bounds(m, number, closed, ended_at, ended)
             m.d.comb += [read.bounds.starts[number].eq(start), read.bounds.ends[number].eq(end)]
 
         m.d.comb += [
-            read.bounds.completes.eq(completes),
-            read.bounds.pixels.eq(at),
+            read.bounds.completes.eq(complete),
+            read.bounds.pixels.eq(ended_at),
             read_port.addr.eq(read.address),
             read_port.en.eq(read.enable),
             read.data.eq(read_port.data),
@@ -243,7 +249,8 @@ class LineBuffer(wiring.Component):
             write.addr.eq(pixel),
             write.data.eq(pointer),
             write.en.eq(closed),
-            before.addr.eq(bounds.first - 1),
-            until.addr.eq(bounds.last),
+            before.addr.eq(delayed(m, bounds.first - 1, f"before_{number}", 1)),
+            until.addr.eq(delayed(m, bounds.last, f"until_{number}", 1)),
         ]
-        return Mux(bounds.first == 0, base, before.data), until.data
+        at_border = delayed(m, bounds.first == 0, f"at_border_{number}", 1)
+        return Mux(at_border, base, before.data), until.data

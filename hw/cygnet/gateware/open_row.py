@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 
 from cygnet.gateware.bits import at_least, lowest, pick
 from cygnet.gateware.delay import delayed
@@ -19,10 +19,10 @@ __all__ = ["OpenRow"]
 class OpenRow:
     """The registers of a row that was read, part of the walker.
 
-    :param reads: the buffers that rows come from
+    :param rows: one of each buffer, in registers
     :param from_projection: the row that is loaded comes from the second
     :param block: steps that are walked
-    :param load: take the row that was read
+    :param load: take the row
     """
 
     single: Value
@@ -36,7 +36,7 @@ class OpenRow:
         self,
         m: Module,
         plan: LayerPlan,
-        reads: Sequence[wiring.PureInterface],
+        rows: Sequence[data.View],
         from_projection: Value,
         block: Signal,
         load: Signal,
@@ -47,11 +47,10 @@ class OpenRow:
         singles, positions = [], []
         columns: list[list[Value]] = [[] for _ in range(plan.columns)]
         chosen = Signal()
-        for number, (buffer, read) in enumerate(zip(plan.buffers, reads, strict=True)):
-            # Nothing but registers behind the memory, so that they can be its own.
+        for number, (buffer, ready) in enumerate(zip(plan.buffers, rows, strict=True)):
             row = Signal(stored_layout(buffer), name=f"row_{number}", reset_less=True)
             with m.If(load):
-                m.d.sync += [row.eq(read.data), chosen.eq(from_projection)]
+                m.d.sync += [row.eq(ready), chosen.eq(from_projection)]
             stored = [
                 [
                     delayed(m, value, f"value_{number}_{r}_{column}", 1)

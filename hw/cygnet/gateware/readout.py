@@ -60,34 +60,51 @@ class Readout(wiring.Component):
         )
         m.submodules.verdicts = verdicts = fifo.SyncFIFO(width=1, depth=MAX_FRAMES)
 
-        current = self.i.payload
+        given = Signal()
+        current = Signal(current_layout(plan), reset_less=True)
         logit = current.currents[0]
         dropped = Signal()
-        best = Signal(signed(plan.current_width))
-        label = Signal(layout["label"].shape)
-        fresh = Signal(init=1)
-        better = Signal()
-        entry = Signal(layout)
-        write = Signal()
+        m.d.sync += [given.eq(self.i.valid), current.eq(self.i.payload)]
         m.d.comb += [
             verdicts.w_data.eq(self.verdict.payload),
             verdicts.w_en.eq(self.verdict.valid),
-            verdicts.r_en.eq(self.i.valid & current.end),
+            verdicts.r_en.eq(given & current.end),
             dropped.eq(verdicts.r_data),
-            better.eq(fresh | (logit > best)),
         ]
-        m.d.sync += write.eq(self.i.valid & ~dropped)
-        with m.If(self.i.valid):
+
+        # Whether a logit is the largest so far is a register, and what follows from that is done a
+        # clock later. The next one is therefore compared with both, this one and the best before.
+        shown, better, keep = Signal(), Signal(), Signal()
+        entry = Signal(layout)
+        best = Signal(signed(plan.current_width))
+        label = Signal(layout["label"].shape)
+        fresh = Signal(init=1)
+        over_shown, over_best = Signal(), Signal()
+        m.d.comb += [over_shown.eq(logit > entry.logit), over_best.eq(logit > best)]
+        m.d.sync += shown.eq(given)
+        with m.If(given):
             m.d.sync += [
                 fresh.eq(current.end),
-                best.eq(Mux(better, logit, best)),
-                label.eq(Mux(better, current.channel, label)),
+                better.eq(fresh | Mux(shown & better, over_shown, over_best)),
                 entry.logit.eq(logit),
-                entry.label.eq(Mux(better, current.channel, label)),
+                entry.label.eq(current.channel),
                 entry.last.eq(current.end),
+                keep.eq(~dropped),
             ]
+        winner = Mux(better, entry.label, label)
+        with m.If(shown):
+            m.d.sync += label.eq(winner)
+            with m.If(better):
+                m.d.sync += best.eq(entry.logit)
+        written = Signal(layout)
+        write = Signal()
+        m.d.sync += [
+            write.eq(shown & keep),
+            written.eq(entry),
+            written.label.eq(winner),
+        ]
         m.d.comb += [
-            logits.w_data.eq(entry),
+            logits.w_data.eq(written),
             logits.w_en.eq(write),
             self.o.valid.eq(logits.r_rdy),
             self.o.payload.eq(logits.r_data),
@@ -95,5 +112,5 @@ class Readout(wiring.Component):
         ]
         left = Signal()
         m.d.comb += left.eq(self.o.valid & self.o.ready & self.o.payload.last)
-        m.d.sync += self.credit.eq(left + (self.i.valid & current.end & dropped))
+        m.d.sync += self.credit.eq(left + (given & current.end & dropped))
         return m

@@ -12,10 +12,10 @@ from amaranth.lib.wiring import In, Out
 from cygnet.gateware.bits import at_least, lowest, pick
 from cygnet.gateware.credits import Reader
 from cygnet.gateware.events import event_layout
-from cygnet.gateware.line_buffer import ReadSignature
+from cygnet.gateware.line_buffer import ReadSignature, stored_layout
 from cygnet.gateware.lookup import lookup
-from cygnet.gateware.neuron.skid import Skid
 from cygnet.gateware.open_row import OpenRow
+from cygnet.gateware.stream_registers import Skid
 from cygnet.gateware.window import Windows, window_layout
 from cygnet.layer_plan import LayerPlan
 from cygnet.network import unsigned_width
@@ -112,16 +112,21 @@ class Walker(wiring.Component):
         m.submodules.requests = requests = Skid(_request_layout(plan))
         self._walk(m, windows, requests)
 
-        # Row out of the memory.
+        # Row out of the memory, and in a register of the memory's own.
         request = requests.o.payload
-        fetched, to_fetched, to_open = Signal(), Signal(), Signal()
+        fetched, read_, to_fetched, to_read, to_open = (
+            Signal(name=name) for name in ("fetched", "read", "to_fetched", "to_read", "to_open")
+        )
+        coming = Signal(_request_layout(plan), reset_less=True)
         row = Signal(_request_layout(plan), reset_less=True)
+        rows = [Signal(stored_layout(buffer), reset_less=True) for buffer in buffers]
         open_, issue, single, last, end = Signal(), Signal(), Signal(), Signal(), Signal()
         # The row's last event may not leave yet: a register, as what can be read depends on it.
         hold = Signal()
         m.d.comb += [
-            requests.o.ready.eq(~fetched | ~open_ | (single & ~hold)),
+            requests.o.ready.eq(~fetched | ~read_ | ~open_ | (single & ~hold)),
             to_fetched.eq(requests.o.valid & requests.o.ready),
+            to_read.eq(fetched & (~read_ | ~open_ | (single & ~hold))),
         ]
         for number, read in enumerate(reads):
             m.d.comb += [
@@ -129,9 +134,14 @@ class Walker(wiring.Component):
                 read.enable.eq(to_fetched & (request.projection == number)),
             ]
         with m.If(to_fetched):
-            m.d.sync += [fetched.eq(1), row.eq(request)]
-        with m.Elif(to_open):
+            m.d.sync += [fetched.eq(1), coming.eq(request)]
+        with m.Elif(to_read):
             m.d.sync += fetched.eq(0)
+        with m.If(to_read):
+            m.d.sync += [read_.eq(1), row.eq(coming)]
+            m.d.sync += [stored.eq(read.data) for stored, read in zip(rows, reads, strict=True)]
+        with m.Elif(to_open):
+            m.d.sync += read_.eq(0)
 
         # Row being taken apart, lowest value first.
         taken = Signal(_request_layout(plan), reset_less=True)
@@ -140,9 +150,9 @@ class Walker(wiring.Component):
         cooling = Signal()
         first = Signal(init=1)
         event = self.o.payload
-        opened = OpenRow(m, plan, reads, row.projection, taken.block, to_open)
+        opened = OpenRow(m, plan, rows, row.projection, taken.block, to_open)
         m.d.comb += [
-            to_open.eq(fetched & (~open_ | (single & ~hold))),
+            to_open.eq(read_ & (~open_ | (single & ~hold))),
             single.eq(taken.blank | opened.single),
             last.eq(taken.closes & single),
             issue.eq(open_ & ~(single & hold)),

@@ -15,6 +15,7 @@ from cygnet.buffer_plan import BufferPlan, SkipPlan
 from cygnet.layer_plan import (
     CADENCE,
     CREDIT,
+    ENTRY,
     FRAMES,
     POOL,
     UNLOAD,
@@ -224,7 +225,11 @@ def _reader(writer: LayerPlan, buffer: BufferPlan | SkipPlan) -> _Reader:
 
 
 class _Input:
-    """The rows that enter: those of the frame, and those of a border around it."""
+    """The rows that enter: those of the frame, and those of a border around it.
+
+    A beat leaves the registers at the pins ``ENTRY`` after it was taken at the earliest, and is
+    taken when the one before the last has left, as the source is always valid.
+    """
 
     def __init__(self, buffer: BufferPlan, network: Network, beats: int) -> None:
         height, width = network.input.shape[:2]
@@ -233,10 +238,13 @@ class _Input:
         border = (buffer.height - height) // 2, (buffer.width - width) // 2
         self._buffer = buffer
         self._beats = buffer.words * beats
+        self._border, self._frame = border, (height, width)
         self._first = border[0] * buffer.width + border[1]
         self._last = (border[0] + height - 1) * buffer.width + border[1] + width - 1
         self._pixels = buffer.height * buffer.width
-        self._time: Cycle = -self._first * self._beats - 1
+        self._time: Cycle = ENTRY - self._first * self._beats - 1
+        # When the last two beats of frames left the registers at the pins.
+        self._left: tuple[Cycle, Cycle] = (-1, 0)
         self.reader = _Reader([], [], 0, buffer.capacity)
         self.verdicts = _Reader([True], [False], 0, 0)
         self.accepted: list[Cycle] = []
@@ -257,10 +265,21 @@ class _Input:
             written.append(self._time)
             place = number % self._pixels
             if place == self._first:
-                self.accepted.append(start)
+                self.accepted.append(self._left[0] + 1)
+            if self._inside(place):
+                before = self._left[1] if self._beats == 1 else self._time - 1
+                self._left = (before, self._time)
             if place == self._last:
                 self.verdicts.returned.append(self._time)
         return len(written) > began
+
+    def _inside(self, place: int) -> bool:
+        """Whether a pixel comes from the frame."""
+        y, x = divmod(place, self._buffer.width)
+        return all(
+            0 <= at - border < size
+            for at, border, size in zip((y, x), self._border, self._frame, strict=True)
+        )
 
     def _numbers(self, frames: int) -> Iterator[int]:
         return iter(range(len(self.reader.written), frames * self._pixels))

@@ -14,8 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.load import LoadPort, Words, parameter_memory
 from cygnet.gateware.neuron.arithmetic import clamp
-from cygnet.gateware.neuron.skid import Skid
 from cygnet.gateware.neuron.timeline import Timeline
+from cygnet.gateware.stream_registers import Skid
 from cygnet.neuron_core import NeuronCoreConfig
 
 __all__ = ["NeuronCore", "spike_layout", "step_layout"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stream register whose ready, too, is a register."""
+"""Registers between the two ends of a stream, in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.hdl import ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Skid"]
+__all__ = ["Skid", "StreamRegister"]
 
 
 class Skid(wiring.Component):
@@ -46,4 +46,36 @@ class Skid(wiring.Component):
         m.d.sync += ready.eq(self.o.ready | ~self.o.valid)
         with m.If(ready):
             m.d.sync += kept.eq(self.i.payload)
+        return m
+
+
+class StreamRegister(wiring.Component):
+    """Registers in both directions: a payload leaves a clock after its transfer, ``i.ready`` is a
+    register, too.
+
+    At full speed where both ends are; holds two payloads while the sink waits, so that with a
+    source that is always valid a payload is taken a clock after the one two before it has left.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the payload.
+
+    Members
+    -------
+    i : In(stream.Signature(shape))
+    o : Out(stream.Signature(shape))
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        self._shape = shape
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.skid = skid = Skid(self._shape)
+        wiring.connect(m, wiring.flipped(self.i), skid.i)
+        m.d.comb += skid.o.ready.eq(~self.o.valid | self.o.ready)
+        with m.If(skid.o.ready):
+            m.d.sync += [self.o.valid.eq(skid.o.valid), self.o.payload.eq(skid.o.payload)]
         return m
