@@ -19,7 +19,8 @@ from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
 from cygnet.synthesis.bitstream import SUFFIXES, Placed, pack, packer, place
-from cygnet.synthesis.run import default_cache, map_design, nextpnr, router
+from cygnet.synthesis.nextpnr import nextpnr, router
+from cygnet.synthesis.run import default_cache, map_design
 
 __all__ = ["Built", "build", "choose_clock"]
 

@@ -17,9 +17,10 @@ from typing import Any
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
 from cygnet.files import write_bytes, write_text
+from cygnet.synthesis.nextpnr import nextpnr, place_and_route
 from cygnet.synthesis.refusals import check_done, check_placed
 from cygnet.synthesis.report import Route, read_route
-from cygnet.synthesis.run import content_key, nextpnr, scratch_folder
+from cygnet.synthesis.run import content_key, scratch_folder
 from cygnet.synthesis.targets import Target
 
 __all__ = ["SUFFIXES", "Clock", "Placed", "pack", "packer", "place"]
@@ -94,7 +95,7 @@ def place(
             (Path(work) / "netlist.json").write_text(netlist)
             (Path(work) / "pins").write_text(constraints)
             files = ["--json", "netlist.json", pins, "pins", "--report", "report.json", out, "out"]
-            done = tool.run([*arguments, *files, "--seed", str(seed)], cwd=Path(work))
+            done = place_and_route(tool, [*arguments, *files, "--seed", str(seed)], cwd=Path(work))
             check_placed(done, target.name, "a larger board")
             write_bytes(text, (Path(work) / "out").read_bytes())
             write_text(report, (Path(work) / "report.json").read_text())

@@ -4,27 +4,20 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cygnet.cosim.tools import Tool, yosys
-from cygnet.errors import CygnetError
+from cygnet.cosim.tools import yosys
 from cygnet.files import write_text
 from cygnet.synthesis import ecp5, fanout, hierarchy, ice40, netlist, retime
 from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
+from cygnet.synthesis.nextpnr import nextpnr, place_and_route, router
 from cygnet.synthesis.refusals import check_done, check_placed
 from cygnet.synthesis.report import Report, Route, mapped_area, read_route, routed_report
 from cygnet.synthesis.targets import Target
@@ -33,17 +26,11 @@ __all__ = [
     "content_key",
     "default_cache",
     "map_design",
-    "nextpnr",
-    "router",
     "scratch_folder",
     "synthesize",
 ]
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
-LARGE = 3000
-"""Lookup tables from which :func:`router` takes nextpnr's second router."""
-_CUT_OFF = re.compile(r"Failed to route arc .* of net '(.+)\$TRELLIS_IO_IN'")
-"""What nextpnr says of a pin that it chose for the clock."""
 _STEPS = {"ecp5": (ecp5, retime, netlist), "ice40": (ice40, netlist)}
 """Modules of the steps on a mapped netlist, by family."""
 
@@ -103,18 +90,6 @@ def synthesize(
             progress(1 + len(found), total)
     ffs = sum(count for kind, count in mapped["cells"].items() if kind.startswith("SB_DFF"))
     return routed_report(target.name, target.family, ffs, tuple(found), mapped["modules"])
-
-
-def router(family: str, cells: Mapping[str, int]) -> tuple[str, ...]:
-    """The options of nextpnr that choose its router.
-
-    The first one does not end for large designs, and on iCE40 for a placement in a hundred.
-
-    :param family: of the target
-    :param cells: number of each kind in the mapped design
-    """
-    tables = sum(count for kind, count in cells.items() if kind.startswith("LUT"))
-    return ("--router", "router2") if family == "ice40" or tables > LARGE else ()
 
 
 def default_cache() -> Path:
@@ -192,14 +167,7 @@ def _route(text: str, target: Target, arguments: list[str], seed: int, folder: P
             if target.family == "ice40":
                 files.append("--pcf-allow-unconstrained")
             command = [*arguments, *files, "--seed", str(seed)]
-            done = tool.run(command, cwd=Path(work))
-            cut_off = _CUT_OFF.search(done.stdout)
-            if done.returncode and cut_off and target.clock:
-                # Pins are nextpnr's choice, and this one has no way to the clock network.
-                place = f'LOCATE COMP "{cut_off[1]}" SITE "{target.clock}";\n'
-                (Path(work) / "clock.lpf").write_text(place)
-                located = ["--lpf", "clock.lpf", "--lpf-allow-unconstrained"]
-                done = tool.run([*command, *located], cwd=Path(work))
+            done = place_and_route(tool, command, cwd=Path(work), clock=target.clock)
             check_placed(done, target.name, "a larger --target")
             write_text(kept, (Path(work) / "report.json").read_text())
     return read_route(kept.read_text(), seed)
@@ -218,27 +186,3 @@ def _object(text: str) -> str:
 
 def _source(*modules: Any) -> str:
     return content_key(*(Path(module.__file__).read_text() for module in modules))
-
-
-@cache
-def nextpnr(family: str) -> Tool:
-    """nextpnr for a family: the one on the PATH, else the one of its wheel.
-
-    :raises CygnetError: there is none
-    """
-    name = f"nextpnr-{family}"
-    native = shutil.which(name)
-    if native is not None:
-        shown = subprocess.run([native, "--version"], capture_output=True, text=True, check=False)
-        version = tuple(map(int, re.findall(r"\d+", shown.stdout + shown.stderr)[:3]))
-        return Tool(name, version, (native,), native=True)
-    package = f"yowasp_nextpnr_{family}"
-    if importlib.util.find_spec(package) is None:
-        raise CygnetError(
-            f"{name} was not found; install it with: pip install yowasp-nextpnr-{family}"
-        )
-    version = tuple(
-        map(int, re.findall(r"\d+", importlib.metadata.version(package.replace("_", "-")))[:4])
-    )
-    call = f"import sys, {package} as p; sys.exit(p.run_nextpnr_{family}(sys.argv[1:]))"
-    return Tool(name, version, (sys.executable, "-c", call), native=False)

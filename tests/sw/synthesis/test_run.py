@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from cygnet.command.family import member
 from cygnet.command.synth import synth
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
-from cygnet.synthesis import run, synthesize, target
+from cygnet.synthesis import synthesize, target
 from cygnet.synthesis.refusals import TooBigError
 from cygnet.synthesis.report import mapped_area
-from cygnet.synthesis.run import router
 from cygnet.synthesis.targets import Target
 from designs import RAMS
 
@@ -98,42 +96,6 @@ def test_refusals(folder: Path) -> None:
         target("abacus")
     with pytest.raises(ValueError, match=r"^seeds must be at least one, not none$"):
         synthesize(COUNTER, top="counter", target=target("xilinx7"), seeds=(), cache=folder)
-
-
-@pytest.mark.parametrize("where", ["ecp5-25k-6", "ecp5-85k-6"])
-def test_a_clock_at_a_pin_that_cannot_reach_its_network(
-    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """nextpnr chooses pins. Where it says that its choice for the clock fails, it gets one."""
-    real = run.nextpnr("ecp5")
-    tried = []
-
-    class Unlucky:
-        def __str__(self) -> str:
-            return str(real)
-
-        def run(self, arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-            constraints = "--lpf" in arguments and (cwd / "clock.lpf").read_text()
-            tried.append(constraints)
-            if constraints:
-                return real.run(arguments, cwd=cwd)
-            said = "ERROR: Failed to route arc 0.0 of net 'clk$TRELLIS_IO_IN', from A to B."
-            return subprocess.CompletedProcess(arguments, 1, stdout=said, stderr="")
-
-    monkeypatch.setattr(run, "nextpnr", lambda family: Unlucky())
-    device = target(where)
-    report = synthesize(COUNTER, top="counter", target=device, seeds=[1], cache=tmp_path)
-    assert tried == [False, f'LOCATE COMP "clk" SITE "{device.clock}";\n']
-    assert report.fmax_mhz is not None
-
-
-@pytest.mark.parametrize(
-    ("family", "tables", "second"),
-    [("ice40", 10, True), ("ecp5", 3000, False), ("ecp5", 3001, True)],
-)
-def test_the_router_that_ends(family: str, tables: int, second: bool) -> None:
-    cells = {"LUT4": tables, "TRELLIS_FF": 9999}
-    assert router(family, cells) == (("--router", "router2") if second else ())
 
 
 def test_too_big_a_design_is_one_sentence(folder: Path) -> None:
