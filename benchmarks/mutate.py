@@ -7,7 +7,6 @@ Example: python benchmarks/mutate.py --count 300 --out docs/results/data/mutatio
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 import tempfile
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cygnet.cosim import accelerator
 from cygnet.cosim.core_frames import TOP, core_frames
 from cygnet.cosim.equivalence import equivalent
+from cygnet.cosim.exercise import dense_network, maps_network, pictures
 from cygnet.cosim.mutation import (
     Check,
     accelerator_checks,
@@ -39,22 +38,10 @@ from cygnet.files import write_text
 from cygnet.gateware.verilog import generate, top_name
 from cygnet.hardware import HardwareConfig
 from cygnet.image_files import write_images
-from cygnet.network import (
-    INPUT,
-    Convolution,
-    Dense,
-    Identity,
-    InputSpec,
-    Layer,
-    Network,
-    Neurons,
-    Projection,
-    SumPool,
-)
+from cygnet.network import Network, Neurons
 from cygnet.neuron_core import NeuronCoreConfig
 
 CHANNELS = 16
-FRAMES = 800
 SEED = 1
 
 
@@ -148,8 +135,10 @@ def core(
         initial_level="zero" if snm else "half",
         variant=variant,
     )
+    # In four steps of the largest currents a membrane uses all of its bits.
+    steps = 4
     # What a signed neuron remembers takes longer to show.
-    steps, frames = (4, 600) if snm else (3, 150)
+    frames = 600 if snm else 150
     made = core_frames(config, neurons, steps=steps, count=frames, seed=SEED)
     return Design(
         made.verilog,
@@ -170,7 +159,7 @@ def accelerated(
     network = make()
     hardware = HardwareConfig.uniform(network, steps=network.steps, lanes=lanes, beat=2)
     write_images(network, hardware, folder)
-    prediction = accelerator.predict(network, hardware, pictures(network, frames))
+    prediction = accelerator.predict(network, hardware, pictures(network, frames, SEED))
     return Design(
         generate(network, hardware),
         top_name(network),
@@ -179,101 +168,6 @@ def accelerated(
         parts,
         lambda compiled: accelerator_checks(compiled, prediction, few=frames // 3),
     )
-
-
-def pictures(network: Network, count: int) -> NDArray[np.uint8]:
-    """From a single event to nearly all, as likely on every scale; one of nothing, one full."""
-    rng = np.random.default_rng(SEED)
-    x = rng.integers(0, 256, (count, *network.input.shape))
-    x[rng.random(x.shape) < 0.3] = 255
-    share = 2.0 ** -rng.uniform(0, 5, (count, 1, 1, 1))
-    share[::4] = 1 - share[::4]
-    x[rng.random(x.shape) > share] = 0
-    x[1], x[2] = 0, 255
-    return x.astype(np.uint8)
-
-
-def dense() -> Network:
-    """Small, with weights of both extremes, so that sums reach their bounds.
-
-    Biases and thresholds were fitted to each neuron's currents, so that each gives all its counts
-    about as often: what a silent or a full neuron reads cannot be seen.
-    """
-    rng = np.random.default_rng(112)
-    biases = (
-        (-936, 7992, 1274, 1702, 202, -141, 986),
-        (-68, 106, 16, 2, -29, 10),
-        (-54, 90, 33),
-    )
-    resets = ((2217, 2125, 831, 594, 532, 710, 1049), (8, 12, 4, 10, 8, 8), None)
-    layers = []
-    for number, (inputs, outputs) in enumerate(itertools.pairwise((10, 7, 6, 3))):
-        weight = rng.integers(-7, 8, (outputs, inputs), dtype=np.int8)
-        weight[0], weight[1] = 7, -7
-        reset = resets[number]
-        neurons = None if reset is None else _neurons(np.array(reset, np.int32))
-        bias = np.array(biases[number])
-        layers.append(Layer(f"layer{number + 1}", Dense(weight, 4), bias, neurons, number - 1))
-    return Network("mutated", InputSpec("pixels", (1, 1, 10)), tuple(layers), 3)
-
-
-def maps() -> Network:
-    """Convolutions with padding and strides, both kinds of shortcut, and pooling.
-
-    Seed, weights and thresholds are the best of 16,973 that were drawn: lines of every layer have
-    from no event to all of them, each about as often, and 9 in 10 frames give other logits when one
-    of their events is taken away.
-    """
-    rng = np.random.default_rng(148929576)
-
-    def weight(low: int, *shape: int) -> NDArray[np.int8]:
-        return rng.integers(low, 8, shape, dtype=np.int8)
-
-    def neurons(high: int) -> Neurons:
-        return _neurons(rng.integers(max(1, high // 2), high + 1, 2, dtype=np.int32))
-
-    def bias(neurons: Neurons, most: int) -> NDArray[np.int64]:
-        return -(neurons.reset.astype(np.int64) * rng.integers(0, most + 1, 2) // 8)
-
-    first, second, third = neurons(535), neurons(42), neurons(30)
-    layers = (
-        Layer(
-            "conv1",
-            Convolution(weight(-4, 2, 3, 3, 2), padding=(1, 1), bits=4),
-            bias(first, 1),
-            first,
-            INPUT,
-        ),
-        Layer(
-            "conv2",
-            Convolution(weight(-6, 2, 3, 3, 2), padding=(1, 1), bits=4),
-            bias(second, 4),
-            second,
-            0,
-            shortcut=Identity(0, rng.integers(-20, 21, 2, dtype=np.int16)),
-        ),
-        Layer(
-            "conv3",
-            Convolution(weight(-6, 2, 2, 3, 2), (2, 1), (0, 1), bits=4),
-            bias(third, 0),
-            third,
-            1,
-            shortcut=Projection(0, weight(-7, 2, 2), (2, 1), bits=4),
-        ),
-        Layer(
-            "out",
-            Dense(weight(-7, 3, 4), 4),
-            rng.integers(-50, 51, 3),
-            None,
-            2,
-            SumPool((2, 2), (2, 2)),
-        ),
-    )
-    return Network("mutated", InputSpec("pixels", (4, 4, 2)), layers, 2)
-
-
-def _neurons(reset: NDArray[np.int32]) -> Neurons:
-    return Neurons("gn", reset, reset, reset >> 1, np.ones(len(reset)), tau=4)
 
 
 CORES: dict[str, tuple[Literal["gn", "if", "snm"], Literal["fast", "small"]]] = {
@@ -303,9 +197,9 @@ def designs(only: Collection[str], folder: Path) -> Iterator[Design]:
         if name in only:
             yield core(name, kind, variant, _made(folder / str(number)))
     if any(name in only for name in DENSE):
-        yield accelerated(dense, 800, 2, DENSE, _made(folder / "dense"))
+        yield accelerated(dense_network, 800, 2, DENSE, _made(folder / "dense"))
     if any(name in only for name in MAPS):
-        yield accelerated(maps, 120, 1, MAPS, _made(folder / "maps"))
+        yield accelerated(maps_network, 120, 1, MAPS, _made(folder / "maps"))
 
 
 def _made(folder: Path) -> Path:
