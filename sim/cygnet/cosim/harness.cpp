@@ -13,7 +13,8 @@
 //          3 every other clock)
 // junk     1: now and then a frame of a wrong length comes before the next; it must be dropped, and
 //          in_error be high for one clock. One in four goes on until all frames before it have
-//          left and 64 times the beats of a frame have come since, so that it outlasts the pipeline
+//          left and 64 times the beats of a frame have come since, so that it outlasts the pipeline;
+//          after one in two of the short ones the source is silent until in_error comes
 // core     for a pipeline of one logit a beat: clocks from a beat to its logit, of those in which
 //          it is ready; with it the clock of every valid and ready is predicted, in all stalls
 // core_register 1: its ready is a register, low after a clock in which its output was held; 0: low
@@ -232,7 +233,7 @@ int main(int argc, char** argv) {
     int64_t cycle = 0, moved = 0, empty_at = 0;
     bool shown = false, held = false;
     int64_t junk_left = 0, junk_frames = 0, errors = 0;  // beats; frames; clocks of in_error
-    bool junk_decided = !with_junk, junk_waits = false;
+    bool junk_decided = !with_junk, junk_waits = false, junk_silent = false;
     std::vector<bool> pipe(core, false);  // what was taken in the last clocks of a ready
     size_t newest = 0;
     bool was_held = false;
@@ -243,7 +244,8 @@ int main(int argc, char** argv) {
 
     for (int64_t end = INT64_MAX; cycle < end; ++cycle) {
         if (!shown) {
-            const bool stalled = source.next();
+            const bool silent = junk_silent && junk_left == 0 && errors < junk_frames;
+            const bool stalled = source.next() || silent;
             const bool open = stream || beat > 0 || (receiving == sending && cycle >= empty_at);
             if (!junk_decided && beat == 0 && sending < count) {
                 junk_decided = true;
@@ -252,6 +254,7 @@ int main(int argc, char** argv) {
                     junk_left = junk_waits ? 64 * beats : 1 + junk.draw() % (4 * beats);
                     if (junk_left == beats) ++junk_left;
                     ++junk_frames;
+                    junk_silent = junk_left < beats && junk.draw() % 2;
                 }
             }
             if (junk_left > 0 && !stalled) {

@@ -201,7 +201,7 @@ def checks(
         logit, from the first beat of the first frame or of its own
     :param labels: int64[n], predicted, where the module gives any
     :param options: further options of the harness, in every check
-    :param few: frames of all checks but the first; all of them where it is None
+    :param few: frames of the checks of other clocks than back to back; all of them where it is None
     :param junk: the module drops frames of a wrong length
     """
 
@@ -224,11 +224,11 @@ def checks(
 
         return passes
 
-    def stalled(source: str, sink: str, *more: str) -> Check:
+    def stalled(source: str, sink: str, *more: str, count: int | None = few) -> Check:
         how: dict[str, Any] = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
 
         def passes(number: int) -> bool:
-            run(number, *more, back_to_back=True, **how)
+            run(number, *more, back_to_back=True, count=count, **how)
             return True
 
         return passes
@@ -243,7 +243,7 @@ def checks(
     for before in (97, 1009):
         found[f"after a reset in clock {before}"] = free(True, f"before={before}")
     if junk:
-        found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1")
+        found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1", count=None)
     return found
 
 
