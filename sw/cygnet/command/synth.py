@@ -68,7 +68,8 @@ def synth(
     option: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="<str>", help="For nextpnr, such as --option=--router --option=router1."
+            metavar="<str>",
+            help="For nextpnr, such as --option=--tmg-ripup: late wires again, until --mhz is met.",
         ),
     ] = None,
     plain: Annotated[
