@@ -14,10 +14,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cygnet.errors import CygnetError
 
@@ -55,17 +56,37 @@ class Tool:
         self, arguments: Sequence[str], *, cwd: Path | None = None, timeout: float | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Call it and capture what it prints, standard error included."""
-        return subprocess.run(
-            [*self.command, *arguments],
-            cwd=cwd,
-            env={**os.environ, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
+        return subprocess.run(**self._call(arguments, cwd), timeout=timeout, check=False)
+
+    def watch(
+        self, arguments: Sequence[str], *, cwd: Path, stop: Callable[[str], bool]
+    ) -> subprocess.CompletedProcess[str] | None:
+        """As :meth:`run`, but killed at the first line that ``stop`` says so of: then None."""
+        call = self._call(arguments, cwd)
+        lines = []
+        with subprocess.Popen(**call) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    if stop(line):
+                        process.kill()
+                        return None
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(call["args"], process.returncode, "".join(lines))
+
+    def _call(self, arguments: Sequence[str], cwd: Path | None) -> dict[str, Any]:
+        return {
+            "args": [*self.command, *arguments],
+            "cwd": cwd,
+            "env": {**os.environ, **self.environment},
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+            "errors": "replace",
+        }
 
 
 def _version(text: str) -> Version | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -52,7 +51,7 @@ def place_and_route(
     :param clock: a pin for the clock, where the one that nextpnr chose cannot reach its network
     :returns: of the last run, standard error in ``stdout``
     """
-    done = _watched(tool, arguments, cwd)
+    done = tool.watch(arguments, cwd=cwd, stop=_goes_round)
     if done is None:
         arguments = (
             [option for option in arguments if option != "--tmg-ripup"]
@@ -68,33 +67,9 @@ def place_and_route(
     return done
 
 
-def _watched(
-    tool: Tool, arguments: Sequence[str], cwd: Path
-) -> subprocess.CompletedProcess[str] | None:
-    """None where the router went on for too many rounds."""
-    command = [*tool.command, *arguments]
-    lines = []
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, **tool.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                lines.append(line)
-                found = _ROUND.search(line)
-                if found and int(found[1]) > ROUNDS:
-                    process.kill()
-                    return None
-        except BaseException:
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, "".join(lines), "")
+def _goes_round(line: str) -> bool:
+    found = _ROUND.search(line)
+    return found is not None and int(found[1]) > ROUNDS
 
 
 @cache

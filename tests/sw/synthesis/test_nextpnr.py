@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cygnet.cosim.tools import Tool
-from cygnet.synthesis import nextpnr as module
 from cygnet.synthesis import synthesize, target
 from cygnet.synthesis.nextpnr import ROUNDS, place_and_route, router
 
@@ -60,15 +59,17 @@ def test_a_clock_at_a_pin_that_cannot_reach_its_network(
     """nextpnr chooses pins. Where it says that its choice for the clock fails, it gets one."""
     tried = []
 
-    def unlucky(tool: Tool, arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    def unlucky(
+        tool: Tool, arguments: list[str], *, cwd: Path, stop: object
+    ) -> subprocess.CompletedProcess[str]:
         constraints = "--lpf" in arguments and (cwd / "clock.lpf").read_text()
         tried.append(constraints)
         if constraints:
             return tool.run(arguments, cwd=cwd)
         said = "ERROR: Failed to route arc 0.0 of net 'clk$TRELLIS_IO_IN', from A to B."
-        return subprocess.CompletedProcess(arguments, 1, stdout=said, stderr="")
+        return subprocess.CompletedProcess(arguments, 1, stdout=said)
 
-    monkeypatch.setattr(module, "_watched", unlucky)
+    monkeypatch.setattr(Tool, "watch", unlucky)
     device = target(where)
     report = synthesize(COUNTER, top="counter", target=device, seeds=[1], cache=tmp_path)
     assert tried == [False, f'LOCATE COMP "clk" SITE "{device.clock}";\n']
