@@ -10,6 +10,7 @@ has one. It reads the events of a window out of a line buffer, once for each *ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +35,7 @@ from cygnet.neuron_core import LOAD_ROOM, NeuronCoreConfig, rows_of
 from cygnet.product_plan import Arithmetic, product_latency
 from cygnet.shortcut_room import projection_lines, skip_slots
 
-__all__ = ["LayerPlan", "plan_layers"]
+__all__ = ["LayerPlan", "frames_inside", "plan_layers"]
 
 # Clocks between two events of the pipeline, fixed by the gateware and checked by its tests.
 ENTRY = 1
@@ -463,3 +464,14 @@ def _sum_bounds(fan_in: NDArray[np.integer], value: Bounds) -> Bounds:
     low = negative * value.high + positive * value.low
     high = positive * value.high + negative * value.low
     return Bounds(int(low.min()), int(high.max()))
+
+
+def frames_inside(plans: Sequence[LayerPlan]) -> int:
+    """Frames, at most, that the input has judged and the readout not yet met.
+
+    The last line of each of them lies in a buffer, or is on the way to one that has promised room
+    for it, and a buffer of n lines holds the last lines of n / height frames, rounded up. One more
+    for each layer is to spare.
+    """
+    held = sum(-(-plan.main.lines // plan.main.height) for plan in plans)
+    return min(held + FRAMES + len(plans), MAX_FRAMES)

@@ -15,7 +15,7 @@ from cygnet.gateware.readout import Readout
 from cygnet.gateware.stream_registers import StreamRegister
 from cygnet.hardware import HardwareConfig
 from cygnet.input_stream import row_beats
-from cygnet.layer_plan import plan_layers
+from cygnet.layer_plan import frames_inside, plan_layers
 from cygnet.network import Network, unsigned_width
 
 __all__ = ["Accelerator"]
@@ -78,7 +78,7 @@ class Accelerator(wiring.Component):
         m.submodules.pixels = pixels = PixelInput(plans[0], self._network.input, self._row_beats)
         # Between the pins, which may lie anywhere, and what works on beats.
         m.submodules.entry = entry = StreamRegister(beat_layout(plans[0]))
-        m.submodules.readout = readout = Readout(plans[-1])
+        m.submodules.readout = readout = Readout(plans[-1], frames_inside(plans))
 
         readers = [readers_of(plans, plan.number) for plan in plans]
         layers = []

@@ -8,7 +8,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from cygnet.gateware.events import current_layout
-from cygnet.layer_plan import FRAMES, MAX_FRAMES, LayerPlan
+from cygnet.layer_plan import FRAMES, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Readout", "logit_layout"]
@@ -29,6 +29,13 @@ def logit_layout(plan: LayerPlan) -> data.StructLayout:
 class Readout(wiring.Component):
     """Keeps the logits of a few frames, finds the largest of each, drops frames judged bad.
 
+    Parameters
+    ----------
+    plan : LayerPlan
+        Of the last layer.
+    frames : int
+        Verdicts that wait for their logits, at most.
+
     Members
     -------
     i : ``In(stream.Signature(current_layout(plan), always_ready=True))``
@@ -39,8 +46,9 @@ class Readout(wiring.Component):
         Frames that have left, or were dropped, in the clock before.
     """
 
-    def __init__(self, plan: LayerPlan) -> None:
+    def __init__(self, plan: LayerPlan, frames: int) -> None:
         self._plan = plan
+        self._frames = frames
         super().__init__(
             {
                 "i": In(stream.Signature(current_layout(plan), always_ready=True)),
@@ -58,7 +66,7 @@ class Readout(wiring.Component):
         m.submodules.logits = logits = fifo.SyncFIFOBuffered(
             width=layout.size, depth=FRAMES * plan.outputs + 1
         )
-        m.submodules.verdicts = verdicts = fifo.SyncFIFO(width=1, depth=MAX_FRAMES)
+        m.submodules.verdicts = verdicts = fifo.SyncFIFO(width=1, depth=self._frames)
 
         given = Signal()
         current = Signal(current_layout(plan), reset_less=True)
