@@ -99,3 +99,53 @@ def _wrong_between_right(
     golden = run(network, frames, steps=hardware.steps)
     right = [frame for frame, sent in order if sent == beats]
     np.testing.assert_array_equal(np.reshape(logits, (3, -1)), golden.logits[right])
+
+
+@pytest.mark.parametrize("drawn", [None, 7, 9, 303])
+def test_every_verdict_has_room(drawn: int | None) -> None:
+    """The sink waits until no beat has been taken for long; every other frame is bad."""
+    network, hardware, frames = _drawn(drawn)
+    beats = input_stream.beats(network, hardware)
+    words = beat_words(network, hardware, frames)
+    contents = {memory.name: memory.words for memory in memories(network, hardware)}
+    dut = Accelerator(network, hardware, contents)
+    timing = accelerator.predict(network, hardware, frames).timing(0, 1, back_to_back=False)
+    long = 4 * int(timing.latency[0])
+    sent = 0
+    logits: list[int] = []
+
+    async def source(ctx: Any) -> None:
+        nonlocal sent
+        waited = 0
+        while waited < long:
+            short = sent % 2 == 1
+            for beat in range(1 if short else beats):
+                data = words[sent % len(frames), beat]
+                ctx.set(dut.in_data, int.from_bytes(data.tobytes(), "little"))
+                ctx.set(dut.in_last, short or beat == beats - 1)
+                ctx.set(dut.in_valid, 1)
+                while not ctx.get(dut.in_ready):
+                    waited += 1
+                    ctx.set(dut.out_ready, waited >= long)
+                    await ctx.tick()
+                await ctx.tick()
+            sent += 1
+        ctx.set(dut.in_valid, 0)
+
+    async def sink(ctx: Any) -> None:
+        idle = 0
+        while idle < 2 * long:
+            shown = ctx.get(dut.out_valid) and ctx.get(dut.out_ready)
+            idle = 0 if shown or not ctx.get(dut.out_ready) else idle + 1
+            if shown:
+                logits.append(ctx.get(dut.out_logit))
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink)
+    simulator.run()
+    right = [number % len(frames) for number in range(0, sent, 2)]
+    golden = run(network, frames, steps=hardware.steps).logits[right]
+    np.testing.assert_array_equal(np.reshape(logits, (len(right), -1)), golden)
