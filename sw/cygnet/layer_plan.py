@@ -283,6 +283,17 @@ def plan_layers(network: Network, hardware: HardwareConfig) -> tuple[LayerPlan, 
     return tuple(plans)
 
 
+def frames_inside(plans: Sequence[LayerPlan]) -> int:
+    """Frames, at most, that the input has judged and the readout not yet met.
+
+    The last line of each of them lies in a buffer, or is on the way to one that has promised room
+    for it, and a buffer of n lines holds the last lines of n / height frames, rounded up. One more
+    for each layer is to spare.
+    """
+    held = sum(-(-plan.main.lines // plan.main.height) for plan in plans)
+    return min(held + FRAMES + len(plans), MAX_FRAMES)
+
+
 def _plan(network: Network, hardware: HardwareConfig, number: int) -> LayerPlan:
     layer = network.layers[number]
     choice = hardware.layers[number]
@@ -464,14 +475,3 @@ def _sum_bounds(fan_in: NDArray[np.integer], value: Bounds) -> Bounds:
     low = negative * value.high + positive * value.low
     high = positive * value.high + negative * value.low
     return Bounds(int(low.min()), int(high.max()))
-
-
-def frames_inside(plans: Sequence[LayerPlan]) -> int:
-    """Frames, at most, that the input has judged and the readout not yet met.
-
-    The last line of each of them lies in a buffer, or is on the way to one that has promised room
-    for it, and a buffer of n lines holds the last lines of n / height frames, rounded up. One more
-    for each layer is to spare.
-    """
-    held = sum(-(-plan.main.lines // plan.main.height) for plan in plans)
-    return min(held + FRAMES + len(plans), MAX_FRAMES)

@@ -245,6 +245,7 @@ class LineBuffer(wiring.Component):
         write = ends.write_port()
         before = ends.read_port(domain="comb")
         until = ends.read_port(domain="comb")
+        # Registers for each line: first and last are there two clocks before a window can start.
         m.d.comb += [
             write.addr.eq(pixel),
             write.data.eq(pointer),

@@ -69,7 +69,7 @@ def synth(
         list[str] | None,
         typer.Option(
             metavar="<str>",
-            help="For nextpnr, such as --option=--tmg-ripup: late wires again, until --mhz is met.",
+            help="For nextpnr, such as --option=--tmg-ripup: late wires again, up to 1,500 times.",
         ),
     ] = None,
     plain: Annotated[

@@ -20,9 +20,11 @@ __all__ = ["ROUNDS", "nextpnr", "place_and_route", "router"]
 
 LARGE = 3000
 """Lookup tables from which :func:`router` takes nextpnr's second router."""
-ROUNDS = 500
-"""That the second router may take. Where it ends, it does so in fewer than 100."""
+ROUNDS = 1600
+"""That the second router may take; late paths it gives up itself after 1,500."""
 _ROUND = re.compile(r"\biter=(\d+) wires=")
+_RIPUP = ("--tmg-ripup", "--router2-tmg-ripup")
+_SECOND = re.compile(r"^(--router=)?router2$")
 _CUT_OFF = re.compile(r"Failed to route arc .* of net '(.+)\$TRELLIS_IO_IN'")
 """What nextpnr says of a pin that it chose for the clock."""
 
@@ -44,21 +46,25 @@ def place_and_route(
 ) -> subprocess.CompletedProcess[str]:
     """Run nextpnr with another set of options where it would fail, or never end.
 
-    The second router goes round for ever where wires stay overused, and with ``--tmg-ripup`` where
-    a path stays late. After :data:`ROUNDS` rounds it is stopped: the same placement is routed
-    without that option, or, if it was not given, by the first router.
+    The second router goes round for ever where wires stay overused. After :data:`ROUNDS` rounds it
+    is stopped: the same placement is routed without ``--tmg-ripup``, or, if that was not given, by
+    the first router.
 
     :param clock: a pin for the clock, where the one that nextpnr chose cannot reach its network
     :returns: of the last run, standard error in ``stdout``
+    :raises CygnetError: it goes round for ever, and there is no other router to take
     """
     done = tool.watch(arguments, cwd=cwd, stop=_goes_round)
     if done is None:
-        arguments = (
-            [option for option in arguments if option != "--tmg-ripup"]
-            if "--tmg-ripup" in arguments
-            else ["router1" if option == "router2" else option for option in arguments]
-        )
-        return place_and_route(tool, arguments, cwd=cwd, clock=clock)
+        other = [option for option in arguments if option not in _RIPUP]
+        if other == [*arguments]:
+            other = [_SECOND.sub(r"\1router1", option) for option in arguments]
+        if other == [*arguments]:
+            raise CygnetError(
+                f"{tool.name} went round {ROUNDS} times without an end; give --option=--router "
+                "--option=router1, or another number of --seeds"
+            )
+        return place_and_route(tool, other, cwd=cwd, clock=clock)
     cut_off = _CUT_OFF.search(done.stdout)
     if done.returncode and cut_off and clock:
         (cwd / "clock.lpf").write_text(f'LOCATE COMP "{cut_off[1]}" SITE "{clock}";\n')

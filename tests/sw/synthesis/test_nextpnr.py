@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cygnet.cosim.tools import Tool
+from cygnet.errors import CygnetError
 from cygnet.synthesis import synthesize, target
 from cygnet.synthesis.nextpnr import ROUNDS, place_and_route, router
 
@@ -40,6 +41,7 @@ def _tool(endless: str) -> Tool:
         ("'--tmg-ripup' in sys.argv", "--router router2 --tmg-ripup -x", "--router router2 -x"),
         ("'router2' in sys.argv", "--seed 1 --router router2", "--seed 1 --router router1"),
         ("'router2' in sys.argv", "--router router2 --tmg-ripup", "--router router1"),
+        ("'--router=router2' in sys.argv", "--router=router2 -x", "--router=router1 -x"),
     ],
 )
 def test_a_router_that_goes_round_for_ever(
@@ -49,7 +51,14 @@ def test_a_router_that_goes_round_for_ever(
     assert done.returncode == 3
     assert done.stdout.endswith(f"ended with {last}\n")
     assert done.stdout.startswith("placed\n")
-    assert ROUNDS > 100
+    assert ROUNDS > 1500
+
+
+def test_no_router_is_left(tmp_path: Path) -> None:
+    with pytest.raises(
+        CygnetError, match=r"^nextpnr-made-up went round 1600 times without an end; "
+    ):
+        place_and_route(_tool("True"), ["--router", "router2"], cwd=tmp_path)
 
 
 @pytest.mark.parametrize("where", ["ecp5-25k-6", "ecp5-85k-6"])
