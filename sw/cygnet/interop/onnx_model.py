@@ -143,7 +143,13 @@ class _Reader:
                     f"{self._file}: tensor {tensor.name!r} states {count} elements but holds "
                     f"{stated}; the file is damaged"
                 )
-            values = onnx.numpy_helper.to_array(tensor)
+            try:
+                values = onnx.numpy_helper.to_array(tensor)
+            except ValueError:  # in the field of another type
+                raise CygnetError(
+                    f"{self._file}: tensor {tensor.name!r} holds no values of the type that it "
+                    "states; the file is damaged"
+                ) from None
         with np.errstate(invalid="ignore"):  # a NaN that signals
             return np.asarray(values.reshape(tuple(tensor.dims)), dtype=np.float64)
 
