@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from cygnet.data import load
 from cygnet.errors import ConversionError
 from cygnet.golden.values import run
 from cygnet.network import Network
+from cygnet.network_file import save
 from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
 from cygnet.quantization.integer_module import integer_logits
 from cygnet.training import logits
@@ -48,12 +50,18 @@ def judge(
     bits: int,
     form: ThresholdForm,
     steps: list[int],
+    keep: Path | None = None,
 ) -> dict[str, Any]:
-    """Accuracy at each T, and agreement with the torch network's classes at T = 1."""
+    """Accuracy at each T, and agreement with the torch network's classes at T = 1.
+
+    :param keep: .cyg to write the integer network to
+    """
     try:
         network = quantize(spiking, steps=max(steps), bits=bits, threshold=form)
     except ConversionError as error:
         return {"refused": str(error)}
+    if keep is not None:
+        save(network, keep)
     found = whole_logits(setup, network, max(steps))
     accuracy = accuracy_by_step(found, setup.images.y)
     agree = (found[0].argmax(1) == classes).double().mean()
@@ -70,6 +78,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--tune-steps", default="1", help="T of one batch after the other, in turn")
+    parser.add_argument("--save", default=None, help="folder for what fine-tuning gives, .cyg")
     parser.add_argument("--augment", default="", help="as for cygnet train, with commas between")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -117,13 +127,15 @@ def main() -> None:
                 options=Finetuning(
                     epochs=arguments.epochs,
                     learning_rate=arguments.learning_rate,
+                    steps=whole_numbers(arguments.tune_steps),
                     augment=[name for name in arguments.augment.split(",") if name],
                     seed=arguments.seed,
                 ),
                 device=setup.device,
             )
             row = {"bits": bits, "threshold": form, "finetuned": True}
-            row |= judge(setup, tuned, classes, bits=bits, form=form, steps=steps)
+            keep = Path(arguments.save) / f"{bits}-{form}.cyg" if arguments.save else None
+            row |= judge(setup, tuned, classes, bits=bits, form=form, steps=steps, keep=keep)
             results["integer"].append(row)
             print(row, flush=True)
     report(setup, began, results)

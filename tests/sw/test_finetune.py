@@ -65,6 +65,48 @@ def test_the_training_network_is_the_integer_network(
     assert not np.allclose(plain, expected, atol=1e-3)
 
 
+class Shallow(nn.Module):
+    """One hidden layer on pixels, whose currents are therefore the same in every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.hidden = nn.Conv2d(2, 5, 3, groups=1)
+        self.act = QCFS(4, 0.6)
+        self.out = nn.Linear(180, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.act(self.hidden(x)).flatten(1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_the_training_network_of_several_steps_is_their_mean(steps: int) -> None:
+    spiking = to_spiking(Shallow(), None, input=SPEC)
+    training = QuantizedTraining(spiking, bits=4).double()
+    x = images(40)
+    network = quantize(spiking, steps=steps, bits=4)
+    after = run(network, x, steps=steps).logits * network.logit_scale / steps
+    got = training(spiking.input(x), steps).detach().numpy()
+    assert np.isclose(got, after, atol=1e-9).all(axis=1).mean() >= 0.95
+    other = training(spiking.input(x), steps + 1).detach().numpy()
+    assert not np.allclose(other, after, atol=1e-3)
+
+
+def test_finetuning_for_several_steps_leaves_the_levels_alone() -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC)
+    options = Finetuning(epochs=1, batch=50, steps=(1, 2, 4))
+    tuned = finetune(spiking, images(100), bits=4, options=options)
+    for network in (spiking, tuned):
+        assert {stage.activation.levels for stage in network.folded if stage.activation} == {4}
+        assert {neuron.members for _, neuron in network.spiking()} == {4}
+
+
+@pytest.mark.parametrize("steps", [(), (0,), (1, 2.0), (True,)])
+def test_steps_that_are_none(steps: tuple) -> None:
+    with pytest.raises(ValueError, match=r"^steps must be integers of at least 1, not "):
+        Finetuning(steps=steps)
+
+
 def test_finetuning_mends_few_bits_and_leaves_the_network_alone() -> None:
     spiking = to_spiking(Residual(), None, input=SPEC)
     x = images(600)

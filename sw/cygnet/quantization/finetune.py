@@ -2,9 +2,11 @@
 """A short training run that lets a network get used to few bits.
 
 The forward pass computes what the integer network computes at T = 1 with as many thresholds as the
-activations have levels; the backward pass goes through the rounding as if it were not there
-(straight-through, Bengio et al. 2013) and through QCFS as published. What is learnt from are the
-float network's own logits (Hinton et al. 2015), so that no labels are needed.
+activations have levels, or, for T > 1, what it would compute if each neuron's current were the same
+in every step: QCFS with T times the levels. The backward pass goes through the rounding as if it
+were not there (straight-through, Bengio et al. 2013) and through QCFS as published. What is learnt
+from are the float network's own logits (Hinton et al. 2015) with the levels of the largest T, so
+that no labels are needed.
 """
 
 from __future__ import annotations
@@ -40,15 +42,23 @@ class Finetuning:
     :param epochs: passes over the images, >= 1
     :param batch: images a step
     :param learning_rate: of Adam at the start; it falls along half a cosine to 0
+    :param steps: T of one batch after the other, in turn; each >= 1
     :param augment: names out of :data:`cygnet.training.AUGMENTATIONS`
     :param seed: of the order of images and of the augmentation
+
+    :raises ValueError: ``steps`` is empty, or holds something else
     """
 
     epochs: int = 5
     batch: int = 128
     learning_rate: float = 1e-3
+    steps: Sequence[int] = (1,)
     augment: Collection[str] = ()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.steps or any(type(step) is not int or step < 1 for step in self.steps):
+            raise ValueError(f"steps must be integers of at least 1, not {self.steps!r}")
 
 
 def finetune(
@@ -73,7 +83,7 @@ def finetune(
     """
     options = options or Finetuning()
     training = QuantizedTraining(network, bits=bits, threshold=threshold).float().to(device)
-    teacher = copy.deepcopy(network.folded).float().to(device)
+    teacher = _finer(network.folded, max(options.steps)).float().to(device)
     optimizer = torch.optim.Adam(training.parameters(), lr=options.learning_rate)
     per_epoch = max(len(x) // options.batch, 1)
     total = options.epochs * per_epoch
@@ -89,7 +99,8 @@ def finetune(
             image = image.reshape(-1, *network.folded.shape)
             with torch.no_grad():
                 wanted = teacher(image).softmax(1)
-            loss = functional.cross_entropy(training(image), wanted)
+            step = options.steps[done % len(options.steps)]
+            loss = functional.cross_entropy(training(image, step), wanted)
             for group in optimizer.param_groups:
                 group["lr"] = options.learning_rate * (1 + math.cos(math.pi * done / total)) / 2
             optimizer.zero_grad()
@@ -101,8 +112,17 @@ def finetune(
     return training.finished()
 
 
+def _finer(folded: FoldedNetwork, steps: int) -> FoldedNetwork:
+    """A copy whose QCFS activations have as many levels as T steps of them."""
+    finer = copy.deepcopy(folded)
+    for stage in finer:
+        if isinstance(stage.activation, QCFS):
+            stage.activation.levels *= steps
+    return finer
+
+
 class QuantizedTraining(nn.Module):
-    """The integer network at T = 1 in floats, differentiable.
+    """The integer network in floats, differentiable: at T = 1, or the mean over T steps of it.
 
     :param network: see :func:`finetune`
     """
@@ -142,18 +162,22 @@ class QuantizedTraining(nn.Module):
         """What the training started from."""
         return self._source[0]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits float[n, classes] of float[n, *shape]."""
-        steps = self._steps()
+    def forward(self, x: Tensor, steps: int = 1) -> Tensor:
+        """Logits float[n, classes] of float[n, *shape], by the step.
+
+        :param steps: T, over which spike counts are averaged; the integer network's currents differ
+            from step to step, these do not, so that only T = 1 is exact
+        """
+        sizes = self._sizes()
 
         def current(number: int, stage: Stage, values: Sequence[Tensor | None]) -> Tensor:
-            return self._current(number, stage, values, steps)
+            return self._current(number, stage, values, sizes, steps)
 
         def act(number: int, stage: Stage, value: Tensor) -> Tensor:
             if stage.activation is None:
                 return value
             members = self.network.neuron(number).members
-            return qcfs(value, steps[number] * members, members)
+            return qcfs(value, sizes[number] * members, members * steps)
 
         result: Tensor = self.folded.run(x, act, current).flatten(1)
         return result
@@ -178,7 +202,8 @@ class QuantizedTraining(nn.Module):
         theta: Tensor = self.thetas[number].abs().clamp_min(1e-6)
         return theta
 
-    def _steps(self) -> list[Tensor]:
+    def _sizes(self) -> list[Tensor]:
+        """What one spike of each layer stands for."""
         return [
             self._theta(number) / self.network.neuron(number).members
             for number in range(len(self.thetas))
@@ -189,7 +214,8 @@ class QuantizedTraining(nn.Module):
         number: int,
         stage: Stage,
         values: Sequence[Tensor | None],
-        steps: list[Tensor],
+        sizes: list[Tensor],
+        steps: int,
     ) -> Tensor:
         weight = stage.synapses.weight
         bias = stage.synapses.bias
@@ -201,11 +227,11 @@ class QuantizedTraining(nn.Module):
                 weight, [m / s for m, s in zip(spec.mean, spec.std, strict=True)]
             )
         else:
-            unit = steps[stage.source].detach()
+            unit = sizes[stage.source].detach()
         if stage.pool is not None:
             unit = unit / math.prod(pair(stage.pool.kernel_size))
         projection = stage.shortcut.projection if stage.shortcut is not None else None
-        skip = steps[stage.shortcut.source].detach() if stage.shortcut is not None else None
+        skip = sizes[stage.shortcut.source].detach() if stage.shortcut is not None else None
         with torch.no_grad():
             largest = (weight * unit).abs().flatten(1).amax(1)
             if projection is not None:
@@ -213,9 +239,9 @@ class QuantizedTraining(nn.Module):
                 largest = torch.maximum(
                     largest, (projection.weight * skip).abs().flatten(1).amax(1)
                 )
-            step = steps[number].detach() if number < len(steps) else None
+            size = sizes[number].detach() if number < len(sizes) else None
             reset, scale = self._scale(
-                stage, largest, step, None if projection is not None else skip
+                stage, largest, size, None if projection is not None else skip
             )
         grid = scale.reshape(-1, *[1] * (weight.ndim - 1))
         assert bias is not None
@@ -226,7 +252,7 @@ class QuantizedTraining(nn.Module):
         if reset is not None:
             # v(0) = K >> 1: an odd K starts half a unit below one half. The quarter takes whole
             # numbers off the ties, where rounding errors of floats would decide.
-            rounded = rounded + (0.25 - 0.5 * torch.remainder(reset, 2)) / scale
+            rounded = rounded + (0.25 - 0.5 * torch.remainder(reset, 2)) / (scale * steps)
         value = _apply(stage, values, _straight(weight, rough), _straight(bias, rounded))
         if stage.shortcut is None:
             return value
@@ -258,20 +284,20 @@ class QuantizedTraining(nn.Module):
         return values.repeat_interleave(weight.shape[1] // len(values))
 
     def _scale(
-        self, stage: Stage, largest: Tensor, step: Tensor | None, identity: Tensor | None
+        self, stage: Stage, largest: Tensor, size: Tensor | None, identity: Tensor | None
     ) -> tuple[Tensor | None, Tensor]:
         """K of each channel (None for the last layer), and K / theta."""
         limit = 2 ** (self.bits[stage.name] - 1) - 1
-        if step is None:
+        if size is None:
             peak = largest.max().clamp_min(1e-30)
             return None, (limit / peak).expand_as(largest)
-        reset = ((limit + 0.5 - 1e-6) * step / largest.clamp_min(1e-30)).floor().clamp(1, MAX_RESET)
+        reset = ((limit + 0.5 - 1e-6) * size / largest.clamp_min(1e-30)).floor().clamp(1, MAX_RESET)
         if identity is not None:
-            reset = torch.minimum(reset, (SHORTCUT_LIMIT * step / identity).floor())
+            reset = torch.minimum(reset, (SHORTCUT_LIMIT * size / identity).floor())
         reset = torch.where(largest > 0, reset, torch.ones_like(reset))
         if self.threshold == "pow2":
             reset = torch.exp2(torch.log2(reset).add(1e-6).floor())
-        return reset, reset / step
+        return reset, reset / size
 
 
 def _straight(value: Tensor, rounded: Tensor) -> Tensor:
