@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cygnet.command.options import hardware
+from cygnet.command.options import HardwareOptions
 from cygnet.command.synth import accelerator_source
 from cygnet.data import load as load_data
 from cygnet.files import write_text
@@ -64,14 +64,9 @@ def measure(
 ) -> dict[str, Any]:
     """One row."""
     network = load(folder / f"{case.network}.cyg")
-    config = hardware(
-        network,
-        steps=1,
-        lanes=case.lanes,
-        cores=case.cores,
-        beat=case.beat,
-        arithmetic=case.arithmetic,
-    )
+    config = HardwareOptions(
+        lanes=case.lanes, cores=case.cores, beat=case.beat, arithmetic=case.arithmetic
+    ).config(network, steps=1)
     images = load_data([data], split="test", layout=network.input.layout)
     x = images.x.reshape(-1, *network.input.shape)
     labels = run(network, x, steps=1).labels

@@ -14,7 +14,7 @@ from cygnet.hardware import BLOCK, HardwareConfig, LayerHardware
 from cygnet.network import Network
 from cygnet.product_plan import ARITHMETIC
 
-__all__ = ["USUAL", "Beat", "HardwareOptions", "Lanes", "Loadable", "Steps", "hardware"]
+__all__ = ["USUAL", "Beat", "HardwareOptions", "Lanes", "Loadable", "Steps"]
 
 NEURON_CORES = ("fast", "small")
 
@@ -78,79 +78,57 @@ class HardwareOptions:
 
         :raises CygnetError: they do not go with it; names the option
         """
-        return hardware(
-            network,
-            steps=steps,
-            lanes=self.lanes,
-            beat=self.beat,
-            neuron=self.neuron_core,
-            cores=self.cores,
-            arithmetic=self.arithmetic or "lut",
-            block=self.block,
-        )
+        core: Literal["fast", "small"] = "small" if self.neuron_core == "small" else "fast"
+        one_of(self.neuron_core, "--neuron-core", NEURON_CORES)
+        count = len(network.layers)
+        by_option = {"--lanes": self.lanes, "--cores": self.cores, "--block": self.block}
+        numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
+        for option, found in numbers.items():
+            if len(found) not in (1, count):
+                raise CygnetError(
+                    f"{option}: {by_option[option]!r} must be one number, or one for each of the "
+                    f"{count} layers"
+                )
+        arithmetic = self.arithmetic or "lut"
+        named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
+        kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
+        if len(kinds) not in (1, count):
+            raise CygnetError(
+                f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for "
+                f"each of the {count} layers"
+            )
+        try:
+            config = HardwareConfig.uniform(
+                network,
+                steps=steps,
+                lanes=numbers["--lanes"][0],
+                beat=self.beat,
+                neuron=core,
+                cores=numbers["--cores"][0],
+            )
+            layers = list(config.layers)
+            if len(numbers["--lanes"]) > 1:
+                layers = [LayerHardware(number, core) for number in numbers["--lanes"]]
+            if len(numbers["--cores"]) > 1:
+                each = zip(layers, numbers["--cores"], strict=True)
+                layers = [replace(layer, cores=number) for layer, number in each]
+            blocks = numbers["--block"]
+            layers = [
+                replace(
+                    layer,
+                    arithmetic=kinds[number % len(kinds)],
+                    block=blocks[number % len(blocks)],
+                )
+                for number, layer in enumerate(layers)
+            ]
+            config = replace(config, layers=tuple(layers))
+            config.check(network)
+        except (TypeError, ValueError) as error:
+            raise CygnetError(
+                f"{error}; mend --steps, --lanes, --cores, --block or --beat"
+            ) from None
+        return config
 
 
 USUAL = HardwareOptions()
 """What is chosen where nothing is said."""
-
-
-def hardware(
-    network: Network,
-    *,
-    steps: int,
-    lanes: str = "16",
-    beat: int | None = None,
-    neuron: str = "fast",
-    cores: str = "1",
-    arithmetic: str = "lut",
-    block: str = str(BLOCK),
-) -> HardwareConfig:
-    """The configuration of ``--steps``, ``--lanes``, ``--beat``, ``--neuron-core``, ``--cores``,
-    ``--arithmetic`` and ``--block``."""
-    core: Literal["fast", "small"] = "small" if neuron == "small" else "fast"
-    one_of(neuron, "--neuron-core", NEURON_CORES)
-    count = len(network.layers)
-    by_option = {"--lanes": lanes, "--cores": cores, "--block": block}
-    numbers = {option: whole_numbers(text, option) for option, text in by_option.items()}
-    for option, found in numbers.items():
-        if len(found) not in (1, count):
-            raise CygnetError(
-                f"{option}: {by_option[option]!r} must be one number, or one for each of the "
-                f"{count} layers"
-            )
-    named = [one_of(text, "--arithmetic", ARITHMETIC) for text in arithmetic.split(",")]
-    kinds = [kind for text in named for kind in ARITHMETIC if kind == text]
-    if len(kinds) not in (1, count):
-        raise CygnetError(
-            f"--arithmetic: {arithmetic!r} must be one of {', '.join(ARITHMETIC)}, or one for each "
-            f"of the {count} layers"
-        )
-    try:
-        config = HardwareConfig.uniform(
-            network,
-            steps=steps,
-            lanes=numbers["--lanes"][0],
-            beat=beat,
-            neuron=core,
-            cores=numbers["--cores"][0],
-        )
-        layers = list(config.layers)
-        if len(numbers["--lanes"]) > 1:
-            layers = [LayerHardware(number, core) for number in numbers["--lanes"]]
-        if len(numbers["--cores"]) > 1:
-            each = zip(layers, numbers["--cores"], strict=True)
-            layers = [replace(layer, cores=number) for layer, number in each]
-        blocks = numbers["--block"]
-        layers = [
-            replace(
-                layer,
-                arithmetic=kinds[number % len(kinds)],
-                block=blocks[number % len(blocks)],
-            )
-            for number, layer in enumerate(layers)
-        ]
-        config = replace(config, layers=tuple(layers))
-        config.check(network)
-    except (TypeError, ValueError) as error:
-        raise CygnetError(f"{error}; mend --steps, --lanes, --cores, --block or --beat") from None
-    return config

@@ -27,7 +27,7 @@ from cygnet.command.common import (
     say,
     show,
 )
-from cygnet.command.options import Beat, Lanes, hardware
+from cygnet.command.options import Beat, HardwareOptions, Lanes
 from cygnet.errors import CygnetError, MismatchError
 from cygnet.host.device import Device, expect
 from cygnet.network_file import load
@@ -100,7 +100,7 @@ def run(
         if expected is not None and port == SIMULATION:
             from cygnet.host.simulation import SimulationDevice
 
-            config = hardware(expected, steps=steps, lanes=lanes, beat=beat)
+            config = HardwareOptions(lanes=lanes, beat=beat).config(expected, steps)
             say("compiling the Verilog", quiet=as_json)
             workers = os.cpu_count() or 1
             device = stack.enter_context(SimulationDevice(expected, config, workers=workers))
