@@ -14,7 +14,7 @@ from cygnet.golden.values import run
 from cygnet.network import InputSpec
 from cygnet.neurons import QCFS
 from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
-from cygnet.quantization.finetune import QuantizedTraining
+from cygnet.quantization.finetune import QuantizedTraining, trained_steps
 
 SPEC = InputSpec("pixels", (8, 8, 2), scale=1 / 255, mean=(0.0, 0.2), std=(0.5, 0.4))
 
@@ -99,6 +99,13 @@ def test_finetuning_for_several_steps_leaves_the_levels_alone() -> None:
     for network in (spiking, tuned):
         assert {stage.activation.levels for stage in network.folded if stage.activation} == {4}
         assert {neuron.members for _, neuron in network.spiking()} == {4}
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"), [(1, (1,)), (2, (1, 2)), (3, (1, 2)), (4, (1, 2, 4)), (32, (1, 2, 4))]
+)
+def test_the_steps_to_train_for(runs: int, expected: tuple[int, ...]) -> None:
+    assert trained_steps(runs) == expected
 
 
 @pytest.mark.parametrize("steps", [(), (0,), (1, 2.0), (True,)])

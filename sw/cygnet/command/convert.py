@@ -157,6 +157,7 @@ def convert(
     from cygnet.neurons import Imported
     from cygnet.quantization import Finetuning, quantize
     from cygnet.quantization import finetune as tune
+    from cygnet.quantization.finetune import trained_steps
     from cygnet.quantization.quantize import bit_widths
     from cygnet.training import logits
 
@@ -199,7 +200,7 @@ def convert(
                 train.x,
                 bits=widths,
                 threshold=form,
-                options=Finetuning(epochs=finetune),
+                options=Finetuning(epochs=finetune, steps=trained_steps(steps)),
                 progress=lambda done, total, loss: progress(done, total),
             )
     if train is not None and potentials:

@@ -32,7 +32,7 @@ from cygnet.quantization.neurons import SHORTCUT_LIMIT, ThresholdForm
 from cygnet.quantization.quantize import bit_widths
 from cygnet.training.augment import augment
 
-__all__ = ["Finetuning", "QuantizedTraining", "finetune"]
+__all__ = ["Finetuning", "QuantizedTraining", "finetune", "trained_steps"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class Finetuning:
     def __post_init__(self) -> None:
         if not self.steps or any(type(step) is not int or step < 1 for step in self.steps):
             raise ValueError(f"steps must be integers of at least 1, not {self.steps!r}")
+
+
+def trained_steps(steps: int) -> tuple[int, ...]:
+    """The T to train for where up to ``steps`` will run: 1, 2 and 4, as far as they are run.
+
+    With more, the levels of an activation hardly matter any longer.
+    """
+    return tuple(each for each in (1, 2, 4) if each <= steps)
 
 
 def finetune(
