@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--thresholds", default="exact,pow2")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--tune-steps", default="1", help="T of one batch after the other, in turn")
     parser.add_argument("--save", default=None, help="folder for what fine-tuning gives, .cyg")
     parser.add_argument("--augment", default="", help="as for cygnet train, with commas between")

@@ -114,6 +114,12 @@ def test_steps_that_are_none(steps: tuple) -> None:
         Finetuning(steps=steps)
 
 
+@pytest.mark.parametrize("rate", [0.0, -1e-3, float("inf"), float("nan")])
+def test_rates_that_are_none(rate: float) -> None:
+    with pytest.raises(ValueError, match=r"^learning_rate must be above 0, not "):
+        Finetuning(learning_rate=rate)
+
+
 def test_finetuning_mends_few_bits_and_leaves_the_network_alone() -> None:
     spiking = to_spiking(Residual(), None, input=SPEC)
     x = images(600)

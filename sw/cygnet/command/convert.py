@@ -118,6 +118,9 @@ def convert(
         int,
         typer.Option(help="Epochs of training for few bits, on the train images; 0: none."),
     ] = 0,
+    finetune_lr: Annotated[
+        float, typer.Option(help="With --finetune: learning rate at the start; 2 bits want 1e-3.")
+    ] = 2e-4,
     name: Annotated[
         str | None, typer.Option(help="Of the network, in Verilog; from --out where left out.")
     ] = None,
@@ -146,6 +149,8 @@ def convert(
         raise CygnetError(f"--potentials: {potentials} must be in 0..4096")
     if not 0 <= finetune <= 1000:
         raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
+    if not 0 < finetune_lr <= 1:
+        raise CygnetError(f"--finetune-lr: {finetune_lr} must be in 0 < . <= 1")
     if input_kind is not None:
         one_of(input_kind, "--input", INPUTS)
     if reset is not None:
@@ -200,7 +205,9 @@ def convert(
                 train.x,
                 bits=widths,
                 threshold=form,
-                options=Finetuning(epochs=finetune, steps=trained_steps(steps)),
+                options=Finetuning(
+                    epochs=finetune, learning_rate=finetune_lr, steps=trained_steps(steps)
+                ),
                 progress=lambda done, total, loss: progress(done, total),
             )
     if train is not None and potentials:

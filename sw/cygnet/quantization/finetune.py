@@ -41,17 +41,18 @@ class Finetuning:
 
     :param epochs: passes over the images, >= 1
     :param batch: images a step
-    :param learning_rate: of Adam at the start; it falls along half a cosine to 0
+    :param learning_rate: of Adam at the start, > 0; it falls along half a cosine to 0. A network of
+        many layers loses more by a high one than it gains; two bits want about 1e-3
     :param steps: T of one batch after the other, in turn; each >= 1
     :param augment: names out of :data:`cygnet.training.AUGMENTATIONS`
     :param seed: of the order of images and of the augmentation
 
-    :raises ValueError: ``steps`` is empty, or holds something else
+    :raises ValueError: ``steps`` is empty or holds something else, or the rate is not above 0
     """
 
     epochs: int = 5
     batch: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-4
     steps: Sequence[int] = (1,)
     augment: Collection[str] = ()
     seed: int = 0
@@ -59,6 +60,8 @@ class Finetuning:
     def __post_init__(self) -> None:
         if not self.steps or any(type(step) is not int or step < 1 for step in self.steps):
             raise ValueError(f"steps must be integers of at least 1, not {self.steps!r}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
 
 
 def trained_steps(steps: int) -> tuple[int, ...]:

@@ -137,13 +137,16 @@ def test_faults(call: Call, weights: Path, arguments: tuple[str, ...], sentence:
     assert outcome.err.count("\n") == 1
 
 
+RATE = ("--finetune", 3, "--finetune-lr", 1e-3)
+
+
 def test_convert_with_a_finetune_and_calibrated_potentials(
     call: Call, weights: Path, tmp_path: Path
 ) -> None:
     plain, tuned = tmp_path / "plain.cyg", tmp_path / "tuned.cyg"
     common = ("convert", MODEL, "-w", weights, "--data", "digits", "--bits", 3, "--steps", 2)
     first = call(*common, "--json", "-o", plain)
-    second = call(*common, "--json", "-o", tuned, "--finetune", 3, "--potentials", 2)
+    second = call(*common, "--json", "-o", tuned, "--potentials", 2, *RATE)
     assert first.code == second.code == 0
     # The network was never trained; what is learnt is to give the same classes.
     agreement = [outcome.json["steps"]["1"]["agreement"] for outcome in (first, second)]
@@ -157,6 +160,7 @@ def test_convert_with_a_finetune_and_calibrated_potentials(
     ("option", "sentence"),
     [
         (("--finetune", "-1"), "--finetune: -1 must be in 0..1000"),
+        (("--finetune-lr", "0"), "--finetune-lr: 0.0 must be in 0 < . <= 1"),
         (("--potentials", "5000"), "--potentials: 5000 must be in 0..4096"),
     ],
 )

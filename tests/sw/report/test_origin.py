@@ -98,8 +98,7 @@ def test_one_layer_of_another_network_is_refused() -> None:
 def test_a_fine_tuned_network_is_refused() -> None:
     model = network(1)
     bits = {"conv1": 3, "fc2": 3, "fc3": 3}
-    tuned = finetune(
-        to_spiking(model, IMAGES, input=SPEC), IMAGES, bits=bits, options=Finetuning(epochs=2)
-    )
+    options = Finetuning(epochs=2, learning_rate=1e-3)
+    tuned = finetune(to_spiking(model, IMAGES, input=SPEC), IMAGES, bits=bits, options=options)
     with pytest.raises(CygnetError, match=r"\(after --finetune there are none\)"):
         spiking_origin(quantize(tuned, steps=4, bits=bits), model, "net")
