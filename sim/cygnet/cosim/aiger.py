@@ -113,6 +113,20 @@ class Aiger:
             [(moved(a), moved(b)) for a, b in pairs],
         )
 
+    def where_zero(self, literals: Iterable[int]) -> Aiger:
+        """The same graph with 0 for some literals, which are known to be 0 always."""
+        known = {literal >> 1: literal & 1 for literal in literals}
+
+        def moved(literal: int) -> int:
+            return known.get(literal >> 1, literal & ~1) ^ (literal & 1)
+
+        return Aiger(
+            self.inputs,
+            [moved(one) for one in self.registers],
+            [moved(one) for one in self.outputs],
+            [(moved(a), moved(b)) for a, b in self.gates],
+        )
+
     def bytes(self) -> bytes:
         """As a binary file, without names."""
         counts = [len(self.inputs), len(self.registers), len(self.outputs), len(self.gates)]

@@ -1,36 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What simulations have seen: lines and toggles of the Verilog, and functions of the design.
 
-Verilog coverage is Verilator's, read from its own files and merged over runs. Functional coverage
-is a list of named bins that a suite must fill; the holes are named.
+Verilog coverage is Verilator's, read from its own files and merged over runs; which of its holes no
+input can reach is for :mod:`cygnet.cosim.unreachable` to prove. Functional coverage is a list of
+named bins that a suite must fill; the holes are named.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cygnet.cosim import tools
 from cygnet.cosim.bench import CaseReport
 from cygnet.cosim.compile import Recipe
 from cygnet.cosim.simulator import recipe
 
 __all__ = [
-    "UNREACHABLE",
     "Bins",
+    "Kind",
     "Point",
     "VerilogCoverage",
-    "constant_bits",
     "coverage_recipe",
     "handshake_bins",
-    "unexplained",
 ]
 
 Kind = Literal["line", "branch", "toggle"]
@@ -65,12 +60,18 @@ class VerilogCoverage:
     """
 
     def __init__(self, verilog: str) -> None:
+        self.verilog = verilog
         self._lines = verilog.splitlines()
         self._memories: dict[str, set[str]] = {}
+        self._widths: dict[str, dict[str, int]] = {}
+        self._modules: list[str] = []
         module = ""
         for line in self._lines:
             if match := re.match(r"module (\w+)", line):
                 module = match[1]
+            self._modules.append(module)
+            if match := re.match(r"  (?:wire|reg) (?:\[(\d+):0\] )?(\w+)(?: = .*)?;", line):
+                self._widths.setdefault(module, {})[match[2]] = int(match[1] or 0) + 1
             elif match := re.match(r"  reg (?:\[\d+:0\] )?(\w+) \[\d+:0\];", line):
                 self._memories.setdefault(module, set()).add(match[1])
         self.counts: Counter[Point] = Counter()
@@ -107,6 +108,23 @@ class VerilogCoverage:
     def text(self, point: Point) -> str:
         """The line of a point."""
         return self._lines[point.line - 1].strip()
+
+    def above(self, point: Point) -> list[str]:
+        """The lines before that of a point within its block, and those around the block."""
+        found: list[str] = []
+        level = len(self._lines[point.line - 1]) - len(self._lines[point.line - 1].lstrip())
+        for line in reversed(self._lines[: point.line - 1]):
+            here = len(line) - len(line.lstrip())
+            if line.startswith("module "):
+                break
+            if here <= level:
+                found.append(line.strip())
+                level = here
+        return found[::-1]
+
+    def width(self, point: Point, name: str) -> int | None:
+        """Bits of a signal of the module of a point, None where it has no such signal."""
+        return self._widths.get(self._modules[point.line - 1], {}).get(name)
 
     def grouped(self, points: Iterable[Point]) -> dict[tuple[str, str], int]:
         """Number of points by instance and signal (or line), most first."""
@@ -179,97 +197,3 @@ def handshake_bins(
                 for what, times in counts.items():
                     bins.hit(f"{names[name]}: {what}", times)
     return bins
-
-
-UNREACHABLE: tuple[tuple[str, str], ...] = (
-    (
-        r"\.engine product_\w+$",
-        "a product shifted left by its bit's weight: the low bits are constant 0",
-    ),
-    (
-        r"\.(engine|drain|encoder) base$",
-        "a base that advances by the inputs or the lanes: bits below a power of two stay 0",
-    ),
-    (
-        r"\.(\w*neurons(\.core\d+)?|skid|encoder) "
-        r".*(if \(i__ready\) begin|i__ready \? i__payload : kept;)$",
-        "a layer starts a frame only when its whole output has room, so its neurons never wait; "
-        "the bench of the core alone stalls it",
-    ),
-    (
-        r"\.walker next$",
-        "the line of a window after this one: that of a dense layer has one",
-    ),
-    (
-        r"\.layer\w+(\.\w+)* \w*ready(_\d+)?$",
-        "the readies on the way of the spikes: high for the same reason, once a frame is let in",
-    ),
-)
-"""What an accelerator's points look like that no input can reach (instance, then signal or line),
-and why."""
-
-
-def constant_bits(verilog: str, *, top: str, images: Path) -> frozenset[tuple[str, int]]:
-    """(instance and signal, bit) of all that Yosys proves constant in the flattened design.
-
-    By propagation of constants and, for registers, by induction (``opt_dff -sat``); the memory
-    images count.
-
-    :raises RuntimeError: Yosys fails
-    """
-    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        folder = Path(scratch)
-        for image in images.glob("*.mem"):
-            shutil.copyfile(image, folder / image.name)
-        (folder / "source.v").write_text(verilog)
-        tools.run_yosys(
-            folder,
-            [
-                "read_verilog source.v",
-                f"hierarchy -check -top {top}",
-                "proc",
-                "flatten",
-                *["opt -full", "opt_dff -sat"] * 2,
-                "opt -full",
-                "write_json flat.json",
-            ],
-        )
-        design = json.loads((folder / "flat.json").read_text())
-    return frozenset(
-        (_plain(name), net.get("offset", 0) + number)
-        for name, net in design["modules"][top]["netnames"].items()
-        for number, bit in enumerate(net["bits"])
-        if isinstance(bit, str)
-    )
-
-
-def _plain(name: str) -> str:
-    """A name as both Yosys and Verilator can be read: no escapes, no special characters."""
-    plain = re.sub(r"__0([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), name)
-    return re.sub(r"[^\w.]", "_", plain)
-
-
-def _is_constant(point: Point, constants: Collection[tuple[str, int]]) -> bool:
-    """Whether a toggle is of a bit in ``constants``, whose names leave the top module out."""
-    found = re.match(r"([^\[:]+)(?:\[(\d+)\])?:", point.what)
-    if point.kind != "toggle" or found is None:
-        return False
-    inside = point.place.partition(".")[2]
-    name = _plain(f"{inside}.{found[1]}" if inside else found[1])
-    return (name, int(found[2] or 0)) in constants
-
-
-def unexplained(
-    seen: VerilogCoverage,
-    points: Iterable[Point],
-    constants: Collection[tuple[str, int]] = (),
-) -> list[Point]:
-    """The points that neither :data:`UNREACHABLE` nor :func:`constant_bits` covers."""
-    rest = []
-    for point in points:
-        if _is_constant(point, constants):
-            continue
-        what = re.split(r"[\[:]", point.what)[0] if point.kind == "toggle" else seen.text(point)
-        if not any(re.search(pattern, f"{point.place} {what}") for pattern, _ in UNREACHABLE):
-            rest.append(point)
-    return rest

@@ -23,7 +23,20 @@ from cygnet.cosim import tools
 from cygnet.cosim.aiger import Aiger, Miters
 from cygnet.cosim.mutation import Mutant, Mutated
 
-__all__ = ["equivalent", "graph", "stays_zero"]
+__all__ = ["TO_GATES", "equivalent", "found_invariant", "graph", "stays_zero", "swept"]
+
+TO_GATES = (
+    "async2sync",
+    "dffunmap",
+    "simplemap",
+    "zinit -all",
+    # All start at 0 now; what became of wires that are constant needs no say.
+    "setattr -unset init w:*",
+    "zinit -all",
+    "setundef -undriven -zero",
+    "aigmap",
+)
+"""Commands of Yosys: from a flat netlist of its own gates to ANDs and registers that start at 0."""
 
 _QUICK = "&scorr -C 2000; &write proved.aig"
 _THOROUGH = "&scorr -o -C 2000; &write proved.aig"
@@ -65,8 +78,8 @@ def equivalent(
 
     def proved(group: Sequence[Mutant], depth: int | None, script: str) -> set[int]:
         values = [(one.number, exact or "cnot" not in one.mode) for one in group]
-        outputs = _swept(miters.of(values, depth=depth), script, seconds * len(group))
-        return {one.number for one, literal in zip(group, outputs, strict=True) if literal == 0}
+        left = swept(miters.of(values, depth=depth), script, seconds * len(group))
+        return {one.number for one, at in zip(group, left.outputs, strict=True) if at == 0}
 
     def bounded(one: Mutant) -> bool:
         value = [(one.number, exact or "cnot" not in one.mode)]
@@ -90,46 +103,62 @@ def stays_zero(miter: Aiger) -> bool:
     """
     if miter.outputs[0] == 0:
         return True
+    before = -1
+    for ranks in _RANKS:
+        near = miter.near(ranks)
+        if len(near.registers) == before:
+            return False
+        before = len(near.registers)
+        found = found_invariant(near, f"-T {_SEARCH}")
+        if found is not False:
+            return found is True
+    return False
+
+
+def found_invariant(graph: Aiger, limits: str) -> bool | None:
+    """Whether the one output always stays 0; None where that is open within some limits.
+
+    :param limits: options of ``pdr``, of which one is its seconds, at most 30
+    :raises CygnetError: there is no ABC
+    :raises RuntimeError: it fails
+    """
     abc = tools.abc()
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         folder = Path(scratch)
-        before = -1
-        for ranks in _RANKS:
-            near = miter.near(ranks)
-            if len(near.registers) == before:
-                return False
-            before = len(near.registers)
-            (folder / "near.aig").write_bytes(near.bytes())
-            done = abc.run(["-c", f"read near.aig; pdr -T {_SEARCH}"], cwd=folder, timeout=60)
-            if done.returncode != 0:
-                raise RuntimeError(f"{abc} failed:\n{done.stdout[-2000:]}")
-            if "Property proved." in done.stdout:
-                return True
-            if "UNDECIDED" in done.stdout:
-                return False
-    return False
+        (folder / "near.aig").write_bytes(graph.bytes())
+        done = abc.run(["-c", f"read near.aig; pdr {limits}"], cwd=folder, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"{abc} failed:\n{done.stdout[-2000:]}")
+    if "Property proved." in done.stdout:
+        return True
+    return None if "UNDECIDED" in done.stdout else False
 
 
 def _inverted(command: str) -> str:
     return re.sub(r" -ctrlbit \d+", "", re.sub(r"cnot\d", "inv", command))
 
 
-def _swept(miter: Aiger, script: str, seconds: float) -> Sequence[int]:
-    """The outputs, 0 those that are proved to be 0; as far as ABC comes in some seconds."""
+def swept(graph: Aiger, script: str, seconds: float) -> Aiger:
+    """The graph after commands of ABC that write ``proved.aig``; of its outputs, those are 0 that
+    are proved to be. As far as they come in some seconds.
+
+    :raises CygnetError: there is no ABC
+    :raises RuntimeError: it fails
+    """
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         folder = Path(scratch)
-        (folder / "miter.aig").write_bytes(miter.bytes())
+        (folder / "graph.aig").write_bytes(graph.bytes())
         file = folder / "proved.aig"
         abc = tools.abc()
         try:
-            done = abc.run(["-c", f"&read miter.aig; {script}"], cwd=folder, timeout=seconds)
+            done = abc.run(["-c", f"&read graph.aig; {script}"], cwd=folder, timeout=seconds)
         except subprocess.TimeoutExpired:
             if not file.exists():
-                return miter.outputs
+                return graph
         else:
             if done.returncode != 0 or not file.exists():
                 raise RuntimeError(f"{abc} failed:\n{done.stdout[-2000:]}")
-        return Aiger.read(file.read_bytes()).outputs
+        return Aiger.read(file.read_bytes())
 
 
 def graph(
@@ -160,15 +189,7 @@ def graph(
                 "setundef -init -zero",
                 "techmap",
                 "opt -fast -purge",
-                "async2sync",
-                "dffunmap",
-                "simplemap",
-                "zinit -all",
-                # All start at 0 now; what became of wires that are constant needs no say.
-                "setattr -unset init w:*",
-                "zinit -all",
-                "setundef -undriven -zero",
-                "aigmap",
+                *TO_GATES,
                 "opt_clean -purge",
                 "write_aiger -symbols design.aig",
             ],

@@ -80,6 +80,16 @@ def test_invariants(graph: Aiger, never: bool) -> None:
     assert stays_zero(graph) is never
 
 
+def test_what_is_known_goes_through() -> None:
+    # Of two inputs and a register: both; both and the register.
+    graph = Aiger(("x", "y"), [8], [8, 9, 10], [(4, 2), (8, 6)])
+    assert graph.where_zero([10]).outputs == [8, 9, 0]
+    known = graph.where_zero([8])
+    assert (known.outputs, known.registers) == ([0, 1, 10], [0])
+    assert known.gates[1] == (0, 6)
+    assert graph.where_zero([9]).outputs == [1, 0, 10]
+
+
 def _values(graph: Aiger, steps: list[list[int]]) -> list[list[int]]:
     """Outputs in each clock, by evaluation."""
     state = [0] * len(graph.registers)
