@@ -106,19 +106,24 @@ class VerilogCoverage:
         return sorted(p for p, count in self.counts.items() if p.kind in kinds and not count)
 
     def text(self, point: Point) -> str:
-        """The line of a point."""
-        return self._lines[point.line - 1].strip()
+        """The line of a point, without the spaces around it."""
+        return self.line(point).strip()
+
+    def line(self, point: Point) -> str:
+        """The line of a point, as it stands."""
+        return self._lines[point.line - 1]
 
     def above(self, point: Point) -> list[str]:
-        """The lines before that of a point within its block, and those around the block."""
+        """The lines before that of a point within its block, and those around the block, as they
+        stand."""
         found: list[str] = []
-        level = len(self._lines[point.line - 1]) - len(self._lines[point.line - 1].lstrip())
+        level = len(self.line(point)) - len(self.line(point).lstrip())
         for line in reversed(self._lines[: point.line - 1]):
             here = len(line) - len(line.lstrip())
             if line.startswith("module "):
                 break
             if here <= level:
-                found.append(line.strip())
+                found.append(line)
                 level = here
         return found[::-1]
 

@@ -25,8 +25,9 @@ def proved(
     """Those of the points that are proved to be out of reach; the others are open.
 
     A toggle, because its bit is constant, or never goes that way from one clock to the next; a
-    branch or a line, because the bits that choose it never have the values that do. That is tried
-    of conditions that are one signal, or a part of one, as nearly all are that Yosys writes.
+    branch or a line, because the bits that choose it never have the values that do, or not while
+    the conditions around it hold. That is tried of conditions that are one signal, or a part of
+    one, as nearly all are that Yosys writes.
 
     :param top: name of the top module of the Verilog that was run
     :param images: folder with the ``.mem`` files that it reads, which count
@@ -80,20 +81,48 @@ def _chosen(seen: VerilogCoverage, point: Point, claims: Claims) -> int | None:
         return _case(seen, point, claims)
     else:
         return None
-    bits = None if found is None else _literals(seen, point, found[1], claims)
-    if bits is None:
-        return None
-    zero = _all(claims, [bit ^ 1 for bit in bits])
-    return zero ^ wanted
+    zero = None if found is None else _zero(seen, point, found[1], claims)
+    return None if zero is None else _all(claims, [zero ^ wanted, *_around(seen, point, claims)])
+
+
+def _around(seen: VerilogCoverage, point: Point, claims: Claims) -> list[int]:
+    """What must be so that a statement is come to: of the conditions around it and of those before
+    it in a chain of ``else if``, those that are signals. Yosys writes none that reads what its own
+    block assigns."""
+    found: list[int | None] = []
+    level, chained = _indent(seen.line(point)), seen.text(point).startswith("end else")
+    for line in reversed(seen.above(point)):
+        text = line.strip()
+        if _indent(line) < level:
+            level = _indent(line)
+            header = re.fullmatch(r"(end else )?(?:if \((\S+)\) )?begin", text)
+            chained = header is not None and header[1] is not None
+            if header is not None and header[2] is not None:
+                zero = _zero(seen, point, header[2], claims)
+                found.append(None if zero is None else zero ^ 1)
+        elif chained and (header := re.fullmatch(r"(end else )?if \((\S+)\) begin", text)):
+            chained = header[1] is not None
+            found.append(_zero(seen, point, header[2], claims))
+    return [one for one in found if one is not None]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _zero(seen: VerilogCoverage, point: Point, text: str, claims: Claims) -> int | None:
+    """That a signal, or a part of one, is 0."""
+    bits = _literals(seen, point, text, claims)
+    return None if bits is None else _all(claims, [bit ^ 1 for bit in bits])
 
 
 def _case(seen: VerilogCoverage, point: Point, claims: Claims) -> int | None:
     """That an item of a ``case`` is met; of its default, that no other is."""
     text, others = seen.text(point), []
     for line in reversed(seen.above(point)):
-        if found := re.fullmatch(r"casez? \((\S+)\)", line):
+        if found := re.fullmatch(r"casez? \((\S+)\)", line.strip()):
             break
-        others.append(line)
+        others.append(line.strip())
     else:
         return None
     bits = _literals(seen, point, found[1], claims)

@@ -110,8 +110,10 @@ module inner(clk, a, o__data);
   reg [1:0] chosen;
   wire [1:0] masked;
   wire equal;
+  wire any;
   assign twice = { a, 1'h0 };
   assign equal = a[0];
+  assign any = a[1] | a[2];
   assign masked = never ? a[1:0] : state;
   always @(posedge clk) begin
     o__data <= twice ^ chosen;
@@ -130,11 +132,24 @@ module inner(clk, a, o__data);
     if (a[0]) begin
       chosen = 2'h3;
     end
+    if (state[1]) begin
+      if (state[0]) begin
+        chosen = 2'h0;
+      end
+    end else if (a[2:1]) begin
+      if (state[1]) begin
+        chosen = 2'h1;
+      end
+    end else begin
+      if (any) begin
+        chosen = 2'h2;
+      end
+    end
     casez (state)
       2'h0:
           chosen[0] = 1'h1;
       2'h1:
-          chosen[0] = 1'h0;
+          chosen[0] = ~chosen[0];
       2'b1?:
           chosen[0] = sticky;
       default:
@@ -144,7 +159,7 @@ module inner(clk, a, o__data);
       2'h3:
           chosen[1] = 1'h1;
       default:
-          chosen[1] = a[1];
+          chosen[1] = chosen[1] ^ a[1];
     endcase
   end
 endmodule
@@ -175,8 +190,8 @@ def test_what_no_input_reaches_is_proved_so(tmp_path: Path) -> None:
     def toggle(what: str) -> Point:
         return Point("toggle", "top.part", 1, what)
 
-    def branch(what: str, text: str) -> Point:
-        return Point("branch", "top.part", line(text), what)
+    def branch(what: str, text: str, nth: int = 0) -> Point:
+        return Point("branch", "top.part", line(text, nth), what)
 
     def case(text: str, nth: int = 0) -> Point:
         return Point("line", "top.part", line(text, nth), "case 1")
@@ -190,6 +205,9 @@ def test_what_no_input_reaches_is_proved_so(tmp_path: Path) -> None:
         branch("if 1", "if (never) begin"),
         branch("else 2", "end else if (on) begin"),
         branch("cond_then 3", "assign masked = never ? a[1:0] : state;"),
+        branch("if 5", "if (state[0]) begin"),
+        branch("if 6", "if (state[1]) begin", 1),
+        branch("if 7", "if (any) begin"),
         case("default:"),
         case("2'h3:"),
     ]
@@ -206,6 +224,11 @@ def test_what_no_input_reaches_is_proved_so(tmp_path: Path) -> None:
         branch("if 4", "if (a[0]) begin"),
         branch("else 4", "if (a[0]) begin"),
         branch("cond_else 3", "assign masked = never ? a[1:0] : state;"),
+        branch("else 5", "if (state[0]) begin"),
+        branch("else 6", "if (state[1]) begin", 1),
+        branch("if 6", "if (state[1]) begin"),
+        branch("if 8", "end else if (a[2:1]) begin"),
+        branch("else 8", "end else if (a[2:1]) begin"),
         case("2'h0:"),
         case("2'h1:"),
         case("2'b1?:"),
