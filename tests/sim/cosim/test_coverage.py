@@ -288,20 +288,21 @@ class Covered:
         )
 
     def left(self, out_of_reach: frozenset[Point]) -> float:
-        """Share of the points that are neither seen nor proved to be out of reach, also printed."""
+        """Share of the points not proved to be out of reach that no run has seen, also printed."""
         seen = self.seen
         holes = seen.holes("line", "branch", "toggle")
         rest = [point for point in holes if point not in out_of_reach]
+        share = len(rest) / (len(seen.counts) - len(holes) + len(rest))
         kinds: tuple[Kind, ...] = ("line", "branch", "toggle")
         shares = ", ".join(f"{kind} {seen.share(kind):.2%}" for kind in kinds)
         print(
             f"{self.runs} runs: {shares}, {len(seen.counts)} points, {len(holes)} not seen,",
             end=" ",
         )
-        print(f"{len(rest)} of them open, {1 - len(rest) / len(seen.counts):.2%}:")
+        print(f"{len(rest)} of them open, {1 - share:.2%} of what can be seen:")
         for (place, what), count in seen.grouped(rest).items():
             print(f"  {count} {place}: {what}")
-        return len(rest) / len(seen.counts)
+        return share
 
 
 @pytest.mark.slow
