@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Aiger", "Miters"]
+__all__ = ["Aiger", "Build", "Miters"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,14 @@ class Aiger:
     :param registers: the literal of what each becomes
     :param outputs: literals
     :param gates: of each AND, its two literals, both of variables before its own
+    :param names: of the registers, empty where they have none
     """
 
     inputs: tuple[str, ...]
     registers: Sequence[int]
     outputs: Sequence[int]
     gates: Sequence[tuple[int, int]]
+    names: tuple[str, ...] = ()
 
     @property
     def first_gate(self) -> int:
@@ -62,20 +64,25 @@ class Aiger:
             low, at = _delta(data, at)
             left = 2 * (1 + inputs + registers + gate) - high
             pairs.append((left, left - low))
-        names = [""] * inputs
+        names = {b"i": [""] * inputs, b"l": [""] * registers}
         for line in data[at:].split(b"\n"):
             if line == b"c":
                 break
-            if line[:1] == b"i":
+            if line[:1] in names:
                 number, _, name = line[1:].partition(b" ")
-                names[int(number)] = name.decode()
-        return cls(tuple(names), numbers[:registers], numbers[registers:], pairs)
+                names[line[:1]][int(number)] = name.decode()
+        said = tuple(names[b"l"])
+        return cls(tuple(names[b"i"]), numbers[:registers], numbers[registers:], pairs, said)
 
     def near(self, levels: int) -> Aiger:
         """The outputs and ``levels`` ranks of registers before them. The registers before those
         become inputs, free in every clock: an output that never is 1 here never is 1 in the whole
         graph either.
         """
+        return self.near_by(levels)[0]
+
+    def near_by(self, levels: int) -> tuple[Aiger, Mapping[int, int]]:
+        """:meth:`near`, and of each variable that is in it its variable there."""
         first = 1 + len(self.inputs)
         gates: set[int] = set()
         inputs: set[int] = set()
@@ -106,12 +113,32 @@ class Aiger:
             return 2 * number[literal >> 1] | literal & 1
 
         pairs = (self.gates[variable - self.first_gate] for variable in sorted(gates))
-        return Aiger(
+        found = Aiger(
             tuple(self.inputs[one - 1] if one < first else "" for one in sorted(inputs)),
             [moved(self.registers[variable - first]) for variable in sorted(kept)],
             [moved(literal) for literal in self.outputs],
             [(moved(a), moved(b)) for a, b in pairs],
         )
+        return found, number
+
+    def assuming(self, always: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Aiger:
+        """Outputs are 1 only as long as some things have held in every clock.
+
+        :param always: of each, inputs or registers, as variables, and the values that they take
+            together, the first one in the lowest bit
+        """
+        broken = self.first_gate
+        build = Build(broken + 1)
+        found = [2 * variable for variable in range(broken)]
+        for a, b in self.gates:
+            found.append(build.both(found[a >> 1] ^ (a & 1), found[b >> 1] ^ (b & 1)))
+        held = 1
+        for variables, values in always:
+            held = build.both(held, build.among([2 * one for one in variables], values))
+        counts = build.both(held, 2 * broken ^ 1)
+        registers = [found[one >> 1] ^ (one & 1) for one in self.registers]
+        outputs = [build.both(found[one >> 1] ^ (one & 1), counts) for one in self.outputs]
+        return Aiger(self.inputs, [*registers, counts ^ 1], outputs, build.gates)
 
     def where_zero(self, literals: Iterable[int]) -> Aiger:
         """The same graph with 0 for some literals, which are known to be 0 always."""
@@ -156,13 +183,19 @@ def _delta(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-class _Build:
-    """A graph that grows; equal gates are one, and constants go through."""
+class Build:
+    """A graph that grows; equal gates are one, and constants go through.
 
-    def __init__(self, first: int) -> None:
+    :param first: variable of the first gate
+    :param gates: that are there from the start
+    """
+
+    def __init__(self, first: int, gates: Sequence[tuple[int, int]] = ()) -> None:
         self._first = first
-        self.gates: list[tuple[int, int]] = []
-        self._known: dict[tuple[int, int], int] = {}
+        self.gates = list(gates)
+        self._known = {
+            (min(pair), max(pair)): 2 * (first + at) for at, pair in enumerate(self.gates)
+        }
 
     def both(self, a: int, b: int) -> int:
         if a > b:
@@ -180,6 +213,25 @@ class _Build:
 
     def differ(self, a: int, b: int) -> int:
         return self.both(self.both(a, b) ^ 1, self.both(a ^ 1, b ^ 1) ^ 1)
+
+    def among(self, bits: Sequence[int], values: Iterable[int]) -> int:
+        """Whether some literals, the first in the lowest bit, have one of some values."""
+        known: dict[tuple[int, ...], int] = {}
+
+        def of(width: int, some: tuple[int, ...]) -> int:
+            if not some or len(some) == 1 << width:
+                return int(bool(some))
+            key = (width, *some)
+            if key not in known:
+                top = 1 << (width - 1)
+                low = of(width - 1, tuple(one for one in some if one < top))
+                high = of(width - 1, tuple(one - top for one in some if one >= top))
+                bit = bits[width - 1]
+                either = self.both(self.both(bit, high) ^ 1, self.both(bit ^ 1, low) ^ 1)
+                known[key] = either ^ 1
+            return known[key]
+
+        return of(len(bits), tuple(sorted(set(values))))
 
     def cut(self, count: int) -> None:
         """Forget the gates from one on."""
@@ -224,7 +276,7 @@ class Miters:
         """
         graph = self._graph
         highs = [(value, 1 if always else 2 * min(self._held)) for value, always in values]
-        build = _Build(graph.first_gate)
+        build = Build(graph.first_gate)
         plain = self._through(build, self._from({}, 0, 1))
         reached = []
         for value, high in highs:
@@ -233,7 +285,7 @@ class Miters:
             reached.append(self._reached(self._changed(plain, other), depth))
             build.cut(before)
         copied = [sorted(one for one in found if one in self._registers) for found in reached]
-        build = _Build(graph.first_gate + sum(map(len, copied)))
+        build = Build(graph.first_gate + sum(map(len, copied)))
         plain = self._through(build, self._from({}, 0, 1))
         becomes = [plain[literal >> 1] ^ (literal & 1) for literal in graph.registers]
         outputs, free = [], graph.first_gate
@@ -252,7 +304,20 @@ class Miters:
                 else:
                     same = build.both(same, _differ(build, literal, plain, other) ^ 1)
             outputs.append(same ^ 1)
-        return Aiger(graph.inputs, becomes, outputs, build.gates)
+        names = (*graph.names, *[""] * sum(map(len, copied))) if graph.names else ()
+        return Aiger(graph.inputs, becomes, outputs, build.gates, names)
+
+    def copied(self, value: int, always: bool, depth: int | None = None) -> list[int]:
+        """Numbers of the registers that :meth:`of` copies for a value, in the order of the copies.
+
+        :param always: as there
+        """
+        build = Build(self._graph.first_gate)
+        high = 1 if always else 2 * min(self._held)
+        plain = self._through(build, self._from({}, 0, 1))
+        other = self._through(build, self._from({}, value, high))
+        reached = self._reached(self._changed(plain, other), depth)
+        return sorted(one - self._registers[0] for one in reached if one in self._registers)
 
     def _from(self, copies: Mapping[int, int], value: int, high: int) -> list[int]:
         """Literals of all that is no gate.
@@ -267,7 +332,7 @@ class Miters:
         return found
 
     def _through(
-        self, build: _Build, found: list[int], known: Sequence[int | None] = ()
+        self, build: Build, found: list[int], known: Sequence[int | None] = ()
     ) -> list[int]:
         """Literals of the gates, too.
 
@@ -309,6 +374,6 @@ class Miters:
         return reached
 
 
-def _differ(build: _Build, literal: int, plain: Sequence[int], other: Sequence[int]) -> int:
+def _differ(build: Build, literal: int, plain: Sequence[int], other: Sequence[int]) -> int:
     a, b = plain[literal >> 1], other[literal >> 1]
     return 0 if a == b else build.differ(a, b)
