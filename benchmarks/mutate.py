@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants of each core and of the parts of a layer, and how many of them the checks notice.
 
+What each mutant's runs and proofs find is kept in the cache's folder, so that the same command goes
+on where it was interrupted.
+
 Example: python benchmarks/mutate.py --count 300 --out docs/results/data/mutation.json
 """
 
@@ -24,8 +27,10 @@ from cygnet.cosim import accelerator
 from cygnet.cosim.core_frames import TOP, core_frames
 from cygnet.cosim.equivalence import equivalent
 from cygnet.cosim.exercise import dense_network, maps_network, pictures
+from cygnet.cosim.findings import Findings
 from cygnet.cosim.mutation import (
     Check,
+    Mutant,
     accelerator_checks,
     checks,
     killed_by,
@@ -43,6 +48,8 @@ from cygnet.neuron_core import NeuronCoreConfig
 
 CHANNELS = 16
 SEED = 1
+MORE = 1000
+"""Frames of the last check of accelerators."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,14 @@ class Design:
     parts: Mapping[str, str]
     check: Callable[[VerilatorSimulator], Mapping[str, Check]]
 
-    def run(self, count: int, only: Collection[str], jobs: int) -> list[dict[str, Any]]:
-        """A row for each part, printed as well."""
+    def run(
+        self, count: int, only: Collection[str], jobs: int, seconds: float, findings: Findings
+    ) -> Iterator[dict[str, Any]]:
+        """A row for each part, printed as well, as soon as it is there.
+
+        :param seconds: to prove a mutant that survives to be the design, as for :func:`equivalent`
+        :param findings: what each mutant's runs and proofs have found, which are not run again
+        """
         parts = {name: (what, count) for name, what in self.parts.items() if name in only}
         began = time.perf_counter()
         made = mutants(self.verilog, top=self.top, images=self.folder, parts=parts, seed=SEED)
@@ -70,33 +83,36 @@ class Design:
         if noticed := killed_by(every, 0):
             sys.exit(f"{self.top}: the netlist without a mutation fails {noticed!r}")
         print(f"{', '.join(parts)}: compiled in {time.perf_counter() - began:.0f} s", flush=True)
-        with ThreadPoolExecutor(jobs) as pool:
-            found = pool.map(lambda one: killed_by(every, one.number), made.mutants)
-            killers = {one.number: by for one, by in zip(made.mutants, found, strict=True)}
-        left = [one for one in made.mutants if not killers[one.number]]
-        print(f"  {len(left)} left after {time.perf_counter() - began:.0f} s", flush=True)
-        equal = equivalent(made, left, top=self.top)
-        rows = []
+
+        def killer(one: Mutant) -> tuple[int, str]:
+            return one.number, killed_by(every, one.number, findings, made.key(one.number))
+
         for name in parts:
             here = [one for one in made.mutants if one.part == name]
-            by = Counter(killers[one.number] for one in here if killers[one.number])
-            survivors = [one for one in here if not killers[one.number] and one.number not in equal]
-            rows.append(
-                {
-                    "design": name,
-                    "mutants": len(here),
-                    "killed": by.total(),
-                    "by": dict(by.most_common()),
-                    "equivalent": [asdict(one) for one in here if one.number in equal],
-                    "survivors": [asdict(one) for one in survivors],
-                }
+            with ThreadPoolExecutor(jobs) as pool:
+                killers = dict(pool.map(killer, here))
+            left = [one for one in here if not killers[one.number]]
+            spent = f"{time.perf_counter() - began:.0f} s"
+            print(f"{name}: {len(left)} of {len(here)} left after {spent}", flush=True)
+            equal = equivalent(
+                made, left, top=self.top, seconds=seconds, jobs=jobs, findings=findings
             )
-            print(f"{name}: {told(rows[-1])}, {time.perf_counter() - began:.0f} s")
+            by = Counter(killers[one.number] for one in here if killers[one.number])
+            survivors = [one for one in left if one.number not in equal]
+            row = {
+                "design": name,
+                "mutants": len(here),
+                "killed": by.total(),
+                "by": dict(by.most_common()),
+                "equivalent": [asdict(one) for one in left if one.number in equal],
+                "survivors": [asdict(one) for one in survivors],
+            }
+            print(f"{name}: {told(row)}, {time.perf_counter() - began:.0f} s")
             for mutant in survivors:
                 place = mutant.wire or mutant.cell
                 print(f"  {mutant.number} {mutant.mode} {mutant.port} {place}")
             sys.stdout.flush()
-        return rows
+            yield row
 
 
 def told(row: Mapping[str, Any]) -> str:
@@ -160,13 +176,14 @@ def accelerated(
     hardware = HardwareConfig.uniform(network, steps=network.steps, lanes=lanes, beat=2)
     write_images(network, hardware, folder)
     prediction = accelerator.predict(network, hardware, pictures(network, frames, SEED))
+    more = accelerator.predict(network, hardware, pictures(network, MORE, SEED + 1))
     return Design(
         generate(network, hardware),
         top_name(network),
         network.classes,
         folder,
         parts,
-        lambda compiled: accelerator_checks(compiled, prediction, few=frames // 3),
+        lambda compiled: accelerator_checks(compiled, prediction, frames // 3, more),
     )
 
 
@@ -215,6 +232,13 @@ def main() -> None:
         "--only", action="append", choices=NAMES, help="one design; --out keeps the others"
     )
     parser.add_argument("--jobs", type=int, default=2, help="simulations and proofs side by side")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=90,
+        help="to prove a mutant that survives to be the design itself, in each of three ways, and "
+        "a third of them in the whole design",
+    )
     parser.add_argument("--out", type=Path, help="JSON to write")
     options = parser.parse_args()
     only = options.only or NAMES
@@ -223,11 +247,12 @@ def main() -> None:
         rows = {row["design"]: row for row in json.loads(options.out.read_text())["results"]}
     with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
         for design in designs(only, Path(scratch)):
-            rows |= {row["design"]: row for row in design.run(options.count, only, options.jobs)}
-            if options.out is not None:
-                ordered = [rows[name] for name in NAMES if name in rows]
-                found = {"seed": SEED, "count": options.count, "results": ordered}
-                write_text(options.out, json.dumps(found, indent=1) + "\n")
+            for row in design.run(options.count, only, options.jobs, options.seconds, Findings()):
+                rows[row["design"]] = row
+                if options.out is not None:
+                    ordered = [rows[name] for name in NAMES if name in rows]
+                    found = {"seed": SEED, "count": options.count, "results": ordered}
+                    write_text(options.out, json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

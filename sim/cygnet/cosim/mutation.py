@@ -8,11 +8,13 @@ compiled model serves for all of them.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,26 @@ from numpy.typing import NDArray
 
 from cygnet.cosim import tools
 from cygnet.cosim.accelerator import Prediction
-from cygnet.cosim.simulator import SimulationResult, VerilatorSimulator, recipe
+from cygnet.cosim.findings import Findings
+from cygnet.cosim.simulator import HARNESS, SimulationResult, VerilatorSimulator, recipe
 from cygnet.cosim.stalls import Stall
 from cygnet.errors import MismatchError
+from cygnet.synthesis.run import content_key
 
-__all__ = ["Mutant", "accelerator_checks", "checks", "killed_by", "mutants", "simulator"]
+__all__ = [
+    "Check",
+    "Mutant",
+    "Mutated",
+    "accelerator_checks",
+    "checks",
+    "killed_by",
+    "mutants",
+    "simulator",
+]
 
 WIDTH = 16
+_PATIENCE = "patience=3000"
+_STALL_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,14 @@ class Mutated:
     design: str
     mutants: list[Mutant]
     commands: Mapping[int, str]
+
+    def key(self, number: int) -> str:
+        """Of the netlist and its one fault, whatever its number, and whichever the others are."""
+        return content_key(self._digest, re.sub(r" -ctrl \S+ \d+ \d+", "", self.commands[number]))
+
+    @cached_property
+    def _digest(self) -> str:
+        return content_key(self.design)
 
 
 def mutants(
@@ -166,17 +189,40 @@ def simulator(
     )
 
 
-Check = Callable[[int], bool]
-"""Given the number of a mutant: does everything come out as predicted?"""
+@dataclass(frozen=True)
+class Check:
+    """Does everything come out as predicted?
 
+    :param passes: given the number of a mutant; it may raise MismatchError instead
+    :param key: of what is sent and of what is compared
+    """
 
-def killed_by(checks: Mapping[str, Check], number: int) -> str:
-    """Name of the first check that notices mutant ``number``; empty where none does."""
-    for name, passes in checks.items():
+    passes: Callable[[int], bool]
+    key: str
+
+    def notices(self, number: int) -> bool:
+        """Mutant ``number``."""
         try:
-            if not passes(number):
-                return name
+            return not self.passes(number)
         except MismatchError:
+            return True
+
+
+def killed_by(
+    checks: Mapping[str, Check], number: int, findings: Findings | None = None, mutant: str = ""
+) -> str:
+    """Name of the first check that notices mutant ``number``; empty where none does.
+
+    :param findings: where what each check says is kept, and looked for before it runs
+    :param mutant: the key under which it is kept, of :meth:`Mutated.key`
+    """
+    for name, check in checks.items():
+        noticed = None if findings is None else findings.get("check", mutant, check.key)
+        if noticed is None:
+            noticed = check.notices(number)
+            if findings is not None:
+                findings.keep(noticed, "check", mutant, check.key)
+        if noticed:
             return name
     return ""
 
@@ -209,9 +255,18 @@ def checks(
         return compiled.run(
             frames[:count],
             expected=logits[:count],
-            options=(f"mutant={number}", "patience=3000", *options, *more),
+            options=(f"mutant={number}", _PATIENCE, *options, *more),
             **how,
         )
+
+    base = [str(tools.verilator()), HARNESS.read_text(), _PATIENCE, options]
+
+    def made(
+        passes: Callable[[int], bool], how: object, count: int | None, *arrays: NDArray[Any]
+    ) -> Check:
+        every: list[NDArray[Any]] = [frames, logits, *arrays]
+        content = [_digest(array[:count]) for array in every]
+        return Check(passes, content_key(base, how, content))
 
     def free(back_to_back: bool, *more: str, count: int | None = few) -> Check:
         expected = clocks(back_to_back)[:count]
@@ -222,16 +277,21 @@ def checks(
             told = labels is None or np.array_equal(result.labels, labels[:count])
             return told and np.array_equal(taken, expected)
 
-        return passes
+        compared = [expected] if labels is None else [expected, labels]
+        return made(passes, ["free", back_to_back, more], count, *compared)
 
     def stalled(source: str, sink: str, *more: str, count: int | None = few) -> Check:
-        how: dict[str, Any] = {"source": Stall.parse(source), "sink": Stall.parse(sink), "seed": 7}
+        how: dict[str, Any] = {
+            "source": Stall.parse(source),
+            "sink": Stall.parse(sink),
+            "seed": _STALL_SEED,
+        }
 
         def passes(number: int) -> bool:
             run(number, *more, back_to_back=True, count=count, **how)
             return True
 
-        return passes
+        return made(passes, ["stalled", source, sink, _STALL_SEED, more], count)
 
     found = {
         "back to back": free(True, count=None),
@@ -244,24 +304,49 @@ def checks(
         found[f"after a reset in clock {before}"] = free(True, f"before={before}")
     if junk:
         found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1", count=None)
+        found["sink that rests for long"] = stalled(
+            "none", "bursty-8000", "patience=20000", count=None
+        )
     return found
 
 
+def _digest(array: NDArray[Any]) -> str:
+    whole = np.ascontiguousarray(array)
+    return hashlib.sha256(f"{whole.dtype}{whole.shape}".encode() + whole.tobytes()).hexdigest()
+
+
 def accelerator_checks(
-    compiled: VerilatorSimulator, prediction: Prediction, few: int | None = None
+    compiled: VerilatorSimulator, prediction: Prediction, few: int | None, more: Prediction
 ) -> dict[str, Check]:
-    """:func:`checks` of a whole accelerator, labels included."""
+    """:func:`checks` of a whole accelerator, labels included, with a sink that rests until all
+    buffers are full, too; once more with frames of about as many values in a row, so that the layer
+    that is the slowest for them stays so until the buffers before it are full; and other frames.
 
-    def clocks(back_to_back: bool) -> NDArray[np.int64]:
-        found = prediction.timing(0, len(prediction.frames), back_to_back=back_to_back)
-        return found.finished if back_to_back else found.latency
+    :param more: many, to be sent back to back
+    """
 
-    return checks(
-        compiled,
-        prediction.frames,
-        prediction.logits,
-        clocks,
-        labels=prediction.labels,
-        few=few,
-        junk=True,
+    def every(one: Prediction, few: int | None) -> dict[str, Check]:
+        def clocks(back_to_back: bool) -> NDArray[np.int64]:
+            found = one.timing(0, len(one.frames), back_to_back=back_to_back)
+            return found.finished if back_to_back else found.latency
+
+        return checks(
+            compiled, one.frames, one.logits, clocks, labels=one.labels, few=few, junk=True
+        )
+
+    order = np.argsort(np.count_nonzero(prediction.frames, axis=1), kind="stable")
+    alike = every(
+        replace(
+            prediction,
+            frames=prediction.frames[order],
+            logits=prediction.logits[order],
+            labels=prediction.labels[order],
+            events=tuple(layer[order] for layer in prediction.events),
+        ),
+        None,
     )
+    found = every(prediction, few)
+    for name in ("back to back", "slow sink", "sink that rests for long"):
+        found[f"frames in order, {name}"] = alike[name]
+    found["other frames"] = every(more, None)["back to back"]
+    return found

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
-from cygnet.cosim import tools
+from cygnet.cosim import equivalence, tools
 from cygnet.cosim.aiger import Aiger, Miters
 from cygnet.cosim.equivalence import equivalent, stays_zero
+from cygnet.cosim.findings import Findings
 from cygnet.cosim.mutation import Mutant, mutants
 from cygnet.errors import CygnetError
 
@@ -57,6 +61,40 @@ def test_what_can_be_seen_is_not(found: tuple[list[Mutant], set[int]]) -> None:
     }
     assert len(seen) > 2
     assert not seen & proved
+
+
+def test_proofs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the searches only those that were not made before are made again."""
+    try:
+        tools.abc()
+    except CygnetError:
+        pytest.skip("ABC is not installed")
+    mutated = mutants(DESIGN, top="top", images=tmp_path, parts={"all": ("*", 8)})
+    findings = Findings(tmp_path / "findings")
+    swept, calls = equivalence.swept, 0
+
+    def interrupted(*some: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return swept(*some)
+
+    def proved(findings: Findings | None, **how: Any) -> set[int]:
+        return equivalent(mutated, mutated.mutants, top="top", findings=findings, **how)
+
+    monkeypatch.setattr(equivalence, "swept", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        proved(findings)
+    found = proved(findings)
+    resumed, calls = calls - 3, 3
+    assert found == proved(None)
+    # One of all at once, one that came to its end alone.
+    assert resumed == calls - 3 - 2
+    monkeypatch.setattr(equivalence, "graph", None)
+    assert proved(findings) == found
+    with pytest.raises(TypeError):
+        proved(findings, seconds=91)
 
 
 @pytest.mark.parametrize(
