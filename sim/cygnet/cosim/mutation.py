@@ -234,6 +234,7 @@ def checks(
     clocks: Callable[[bool], NDArray[np.int64]],
     *,
     labels: NDArray[np.int64] | None = None,
+    accepted: NDArray[np.int64] | None = None,
     options: tuple[str, ...] = (),
     few: int | None = None,
     junk: bool,
@@ -246,6 +247,7 @@ def checks(
     :param clocks: given whether frames come back to back, the predicted cycle of each frame's last
         logit, from the first beat of the first frame or of its own
     :param labels: int64[n], predicted, where the module gives any
+    :param accepted: int64[n], the predicted cycle of each frame's first beat, back to back
     :param options: further options of the harness, in every check
     :param few: frames of the checks of other clocks than back to back; all of them where it is None
     :param junk: the module drops frames of a wrong length
@@ -267,6 +269,15 @@ def checks(
         every: list[NDArray[Any]] = [frames, logits, *arrays]
         content = [_digest(array[:count]) for array in every]
         return Check(passes, content_key(base, how, content))
+
+    def taken_in_time() -> Check:
+        assert accepted is not None
+
+        def passes(number: int) -> bool:
+            found = run(number, back_to_back=True, count=None).accepted
+            return np.array_equal(found - found[0], accepted - accepted[0])
+
+        return made(passes, ["first beats"], None, accepted)
 
     def free(back_to_back: bool, *more: str, count: int | None = few) -> Check:
         expected = clocks(back_to_back)[:count]
@@ -302,6 +313,8 @@ def checks(
     }
     for before in (97, 1009):
         found[f"after a reset in clock {before}"] = free(True, f"before={before}")
+    if accepted is not None:
+        found["first beats"] = taken_in_time()
     if junk:
         found["frames of a wrong length"] = stalled("one-in-5", "one-in-5", "junk=1", count=None)
         found["sink that rests for long"] = stalled(
@@ -331,7 +344,14 @@ def accelerator_checks(
             return found.finished if back_to_back else found.latency
 
         return checks(
-            compiled, one.frames, one.logits, clocks, labels=one.labels, few=few, junk=True
+            compiled,
+            one.frames,
+            one.logits,
+            clocks,
+            labels=one.labels,
+            accepted=one.timing(0, len(one.frames), back_to_back=True).accepted,
+            few=few,
+            junk=True,
         )
 
     order = np.argsort(np.count_nonzero(prediction.frames, axis=1), kind="stable")
