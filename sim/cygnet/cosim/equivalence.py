@@ -186,9 +186,11 @@ class _Lazy:
         with self._lock:
             relations = self._relations
             miters = [self._of([one], depth) for depth in _DEPTHS]
+        # Bounds help most, but not always.
         return any(
-            stays_zero(miter, relations, search=search, seconds=end - time.monotonic())
+            stays_zero(miter, known, search=search, seconds=end - time.monotonic())
             for search in _SEARCHES
+            for known in (relations, None)
             for miter in miters
         )
 
