@@ -7,8 +7,6 @@ their place. The memory images are read by synthesis and end up in the netlist.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -35,11 +33,7 @@ def netlist(verilog: str, *, top: str, family: Family, images: Path) -> str:
     """
     if family not in SYNTHESIS:
         raise ValueError(f"family must be 'ecp5' or 'ice40', not {family!r}")
-    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        folder = Path(scratch)
-        for image in images.glob("*.mem"):
-            shutil.copyfile(image, folder / image.name)
-        (folder / "source.v").write_text(verilog)
+    with tools.source_folder(verilog, images) as folder:
         tools.run_yosys(
             folder,
             [

