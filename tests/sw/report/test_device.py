@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cygnet.command.options import hardware as from_options
+from cygnet.command.options import HardwareOptions
 from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.images import memories
 from cygnet.layer_plan import plan_layers
@@ -132,11 +132,10 @@ def test_the_command_that_measures_gives_the_same_hardware(
     assert given.pop("--target") == "xilinx7"
     assert given.pop("-o") == "out/synth.json"
     options: dict[str, Any] = {name[2:].replace("-", "_"): text for name, text in given.items()}
-    options["steps"] = int(options["steps"])
-    options["neuron"] = options.pop("neuron_core", "fast")
+    steps = int(options.pop("steps"))
     if "beat" in options:
         options["beat"] = int(options["beat"])
-    assert from_options(network, **options) == config
+    assert HardwareOptions(**options).config(network, steps) == config
 
 
 def test_reports_of_other_networks_are_left_out(
