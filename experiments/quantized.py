@@ -79,10 +79,12 @@ def main() -> None:
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--tune-steps", default="1", help="T of one batch after the other, in turn")
-    parser.add_argument("--save", default=None, help="folder for what fine-tuning gives, .cyg")
+    parser.add_argument("--save", type=Path, help="folder for what fine-tuning gives, .cyg")
     parser.add_argument("--augment", default="", help="as for cygnet train, with commas between")
     arguments = parser.parse_args()
     began = time.monotonic()
+    if arguments.save is not None:
+        arguments.save.mkdir(parents=True, exist_ok=True)
     setup = prepare(arguments)
     steps = whole_numbers(arguments.steps)
     source = logits(setup.model.to(setup.device), setup.images, setup.spec, device=setup.device)
@@ -134,7 +136,7 @@ def main() -> None:
                 device=setup.device,
             )
             row = {"bits": bits, "threshold": form, "finetuned": True}
-            keep = Path(arguments.save) / f"{bits}-{form}.cyg" if arguments.save else None
+            keep = None if arguments.save is None else arguments.save / f"{bits}-{form}.cyg"
             row |= judge(setup, tuned, classes, bits=bits, form=form, steps=steps, keep=keep)
             results["integer"].append(row)
             print(row, flush=True)
