@@ -47,9 +47,10 @@ from typing import Any
 import cocotb_tools.config
 from cocotb_tools.runner import get_runner
 
+from cygnet.cache import default_cache
 from cygnet.cosim import tools
 from cygnet.cosim.case import BenchError, Job
-from cygnet.cosim.compile import Recipe, compile_model, default_cache
+from cygnet.cosim.compile import Recipe, compile_model
 from cygnet.errors import CygnetError
 
 __all__ = ["CaseReport", "log_tail", "new_folder", "run_job", "run_module", "simulators"]

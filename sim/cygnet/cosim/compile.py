@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cygnet.cache import default_cache
 from cygnet.cosim import tools
 from cygnet.errors import CygnetError
 from cygnet.files import fault
 
-__all__ = ["Recipe", "compile_model", "default_cache"]
+__all__ = ["Recipe", "compile_model"]
 
 PREFIX = "Vtop"
 """Class name of every model, so that one main program serves them all."""
@@ -53,11 +54,6 @@ class Recipe:
     link: tuple[str, ...] = ()
     hot: str = "-O3"
     ports: bool = False
-
-
-def default_cache() -> Path:
-    """Where compiled models are kept: ``$CYGNET_CACHE``, else ``build/cache`` in this folder."""
-    return Path(os.environ.get("CYGNET_CACHE") or Path("build") / "cache").absolute()
 
 
 def compile_model(

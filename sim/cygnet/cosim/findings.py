@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cygnet.cosim.compile import default_cache
+from cygnet.cache import content_key, default_cache
 from cygnet.files import write_text
-from cygnet.synthesis.run import content_key
 
 __all__ = ["Findings"]
 

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cygnet.cache import content_key
 from cygnet.cosim import tools
 from cygnet.cosim.accelerator import Prediction
 from cygnet.cosim.findings import Findings
 from cygnet.cosim.simulator import HARNESS, SimulationResult, VerilatorSimulator, recipe
 from cygnet.cosim.stalls import Stall
 from cygnet.errors import MismatchError
-from cygnet.synthesis.run import content_key
 
 __all__ = [
     "Check",

@@ -14,13 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cygnet.cache import content_key
 from cygnet.cosim.tools import Tool
 from cygnet.errors import CygnetError
 from cygnet.files import write_bytes, write_text
 from cygnet.synthesis.nextpnr import nextpnr, place_and_route
 from cygnet.synthesis.refusals import check_done, check_placed
 from cygnet.synthesis.report import Route, read_route
-from cygnet.synthesis.run import content_key, scratch_folder
+from cygnet.synthesis.run import scratch_folder
 from cygnet.synthesis.targets import Target
 
 __all__ = ["SUFFIXES", "Clock", "Placed", "pack", "packer", "place"]

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cygnet.cache import content_key
+from cygnet.cache import default_cache as common_cache
 from cygnet.cosim.tools import yosys
 from cygnet.files import write_text
 from cygnet.synthesis import ecp5, fanout, hierarchy, ice40, netlist, retime
@@ -23,7 +23,6 @@ from cygnet.synthesis.report import Report, Route, mapped_area, read_route, rout
 from cygnet.synthesis.targets import Target
 
 __all__ = [
-    "content_key",
     "default_cache",
     "map_design",
     "scratch_folder",
@@ -94,12 +93,7 @@ def synthesize(
 
 def default_cache() -> Path:
     """``$CYGNET_CACHE/synthesis``, or ``build/cache/synthesis`` in the working directory."""
-    return Path(os.environ.get("CYGNET_CACHE", "build/cache")) / "synthesis"
-
-
-def content_key(*parts: object) -> str:
-    """The name under which a result of these parts is kept."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return common_cache() / "synthesis"
 
 
 def map_design(
