@@ -22,7 +22,14 @@ from cygnet.errors import ConversionError
 from cygnet.golden.values import run
 from cygnet.network import Network
 from cygnet.network_file import save
-from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
+from cygnet.quantization import (
+    Finetuning,
+    Moments,
+    ThresholdForm,
+    finetune,
+    input_moments,
+    quantize,
+)
 from cygnet.quantization.integer_module import integer_logits
 from cygnet.training import logits
 
@@ -50,6 +57,7 @@ def judge(
     bits: int,
     form: ThresholdForm,
     steps: list[int],
+    moments: Moments | None = None,
     keep: Path | None = None,
 ) -> dict[str, Any]:
     """Accuracy at each T, and agreement with the torch network's classes at T = 1.
@@ -57,7 +65,7 @@ def judge(
     :param keep: .cyg to write the integer network to
     """
     try:
-        network = quantize(spiking, steps=max(steps), bits=bits, threshold=form)
+        network = quantize(spiking, steps=max(steps), bits=bits, threshold=form, moments=moments)
     except ConversionError as error:
         return {"refused": str(error)}
     if keep is not None:
@@ -75,6 +83,7 @@ def main() -> None:
     parser.add_argument("--bits", default="8,6,4,3")
     parser.add_argument("--finetune", default="4,3", help="widths that are fine-tuned too")
     parser.add_argument("--thresholds", default="exact,pow2")
+    parser.add_argument("--rounding", default="nearest", help="nearest,compensated")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
     parser.add_argument("--learning-rate", type=float, default=2e-4)
@@ -107,16 +116,28 @@ def main() -> None:
     }
     print("ann", results["ann"], "float", results["float"], results["float_agrees"], flush=True)
     training = None
+    moments: dict[str, Moments | None] = {"nearest": None}
+    if "compensated" in arguments.rounding.split(","):
+        moments["compensated"] = input_moments(spiking, setup.calibration)
     tuned_widths = whole_numbers(arguments.finetune) if arguments.finetune else []
     for bits in whole_numbers(arguments.bits):
         forms: tuple[ThresholdForm, ...] = ("exact", "pow2")
         for form in forms:
             if form not in arguments.thresholds.split(","):
                 continue
-            row = {"bits": bits, "threshold": form, "finetuned": False}
-            row |= judge(setup, spiking, classes, bits=bits, form=form, steps=steps)
-            results["integer"].append(row)
-            print(row, flush=True)
+            for rounding in arguments.rounding.split(","):
+                row = {"bits": bits, "threshold": form, "rounding": rounding, "finetuned": False}
+                row |= judge(
+                    setup,
+                    spiking,
+                    classes,
+                    bits=bits,
+                    form=form,
+                    steps=steps,
+                    moments=moments[rounding],
+                )
+                results["integer"].append(row)
+                print(row, flush=True)
             if bits not in tuned_widths:
                 continue
             if training is None:
@@ -135,7 +156,7 @@ def main() -> None:
                 ),
                 device=setup.device,
             )
-            row = {"bits": bits, "threshold": form, "finetuned": True}
+            row = {"bits": bits, "threshold": form, "rounding": "nearest", "finetuned": True}
             keep = None if arguments.save is None else arguments.save / f"{bits}-{form}.cyg"
             row |= judge(setup, tuned, classes, bits=bits, form=form, steps=steps, keep=keep)
             results["integer"].append(row)

@@ -34,6 +34,7 @@ from cygnet.command.setup import (
     Model,
     Neuron,
     Normalization,
+    Rounding,
     Std,
     Tau,
     Threshold,
@@ -105,6 +106,7 @@ def convert(
         str, typer.Option(help="Of a weight, 2..8: one number, or by layer (8,fc2=4).")
     ] = "8",
     threshold: Threshold = "exact",
+    rounding: Rounding = "nearest",
     normalization: Normalization = None,
     percentile: Annotated[
         float, typer.Option(help="Of the activations, where thresholds come from data.")
@@ -135,7 +137,7 @@ def convert(
 
     Example: cygnet convert mlp -w mlp.safetensors --data mnist.npz --tau 4 --steps 4 -o mnist.cyg
     """
-    check_choices(neuron, threshold, normalization)
+    check_choices(neuron, threshold, rounding, normalization)
     one_of(layout, "--layout", LAYOUTS)
     if not 0 < percentile <= 100:
         raise CygnetError(f"--percentile: {percentile} must be in 0 < . <= 100")
@@ -151,6 +153,11 @@ def convert(
         raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
     if not 0 < finetune_lr <= 1:
         raise CygnetError(f"--finetune-lr: {finetune_lr} must be in 0 < . <= 1")
+    if finetune and rounding == "compensated":
+        raise CygnetError(
+            "--rounding: after --finetune weights want to be rounded as they were in training, to "
+            "the nearest integer; give one of the two"
+        )
     if input_kind is not None:
         one_of(input_kind, "--input", INPUTS)
     if reset is not None:
@@ -160,7 +167,7 @@ def convert(
 
     from cygnet.conversion import calibrate_potentials, to_spiking
     from cygnet.neurons import Imported
-    from cygnet.quantization import Finetuning, quantize
+    from cygnet.quantization import Finetuning, input_moments, quantize
     from cygnet.quantization import finetune as tune
     from cygnet.quantization.finetune import trained_steps
     from cygnet.quantization.quantize import bit_widths
@@ -173,14 +180,16 @@ def convert(
         return
     assert source.model is not None
     train, test = images(data, split, layout) if data else (None, None)
+    if train is None and (finetune or potentials or rounding == "compensated"):
+        raise CygnetError(
+            "--finetune, --potentials and --rounding compensated need train images; give --data"
+        )
     if (input_kind or source.usual) == "counts":
         if test is not None:
             raise CygnetError("--data: holds pixels, and the input is counts; give --input pixels")
         spec = counted_input(source, input_bounds, layout)
     else:
         spec = trained_input(train, source, input_scale, mean, std, layout)
-    if train is None and (finetune or potentials):
-        raise CygnetError("--finetune and --potentials need train images; give --data")
     say("converting", quiet=as_json)
     spiking = to_spiking(
         source.model,
@@ -212,7 +221,12 @@ def convert(
             )
     if train is not None and potentials:
         calibrate_potentials(spiking, train.x[:calibration], steps=potentials)
-    integers = quantize(spiking, steps=steps, name=called, bits=widths, threshold=form)
+    moments = None
+    if train is not None and rounding == "compensated":
+        moments = input_moments(spiking, train.x[:calibration].copy(), steps=min(steps, 4))
+    integers = quantize(
+        spiking, steps=steps, name=called, bits=widths, threshold=form, moments=moments
+    )
     save(integers, out)
     if test is None:
         _report(integers, out, as_json)

@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "Neuron",
     "Normalization",
+    "Rounding",
     "Setup",
     "Std",
     "Tau",
@@ -72,6 +73,7 @@ Std = Annotated[str | None, typer.Option(help="Per channel, after the scale; as 
 LAYOUTS = ("nhwc", "nchw")
 NEURONS = ("gn", "if", "snm")
 THRESHOLDS = ("exact", "pow2")
+ROUNDINGS = ("nearest", "compensated")
 NORMALIZATIONS = ("layer", "channel", "neuron")
 
 Layout = Annotated[
@@ -80,6 +82,14 @@ Layout = Annotated[
 Neuron = Annotated[str, typer.Option(help="gn, if or snm.", autocompletion=offered(NEURONS))]
 Tau = Annotated[int, typer.Option(help="Members of a group neuron, 1..16.")]
 Threshold = Annotated[str, typer.Option(help="exact or pow2.", autocompletion=offered(THRESHOLDS))]
+Rounding = Annotated[
+    str,
+    typer.Option(
+        help="Of weights: nearest, or compensated: each by what rounding did to the others, for "
+        "few bits without training.",
+        autocompletion=offered(ROUNDINGS),
+    ),
+]
 Normalization = Annotated[
     str | None,
     typer.Option(
@@ -90,10 +100,11 @@ Normalization = Annotated[
 Calibration = Annotated[int, typer.Option(help="Train images to calibrate with.")]
 
 
-def check_choices(neuron: str, threshold: str, normalization: str | None) -> None:
-    """Refuse a ``--neuron``, ``--threshold`` or ``--normalization`` that is none."""
+def check_choices(neuron: str, threshold: str, rounding: str, normalization: str | None) -> None:
+    """Refuse a value of ``--neuron``, ``--threshold``, ``--rounding`` or ``--normalization``."""
     one_of(neuron, "--neuron", NEURONS)
     one_of(threshold, "--threshold", THRESHOLDS)
+    one_of(rounding, "--rounding", ROUNDINGS)
     if normalization is not None:
         one_of(normalization, "--normalization", NORMALIZATIONS)
 

@@ -18,6 +18,7 @@ from cygnet.command.setup import (
     Model,
     Neuron,
     Normalization,
+    Rounding,
     Std,
     Tau,
     Threshold,
@@ -29,7 +30,7 @@ from cygnet.command.setup import (
 from cygnet.conversion import to_spiking
 from cygnet.errors import CygnetError
 from cygnet.golden.values import run
-from cygnet.quantization import quantize
+from cygnet.quantization import input_moments, quantize
 from cygnet.report.errors import trace_layers
 
 __all__ = ["trace"]
@@ -50,6 +51,7 @@ def trace(
     steps: Annotated[int, typer.Option(help="Time-steps, T.")] = 4,
     bits: Annotated[str, typer.Option(help="Of a weight, 2..8.")] = "8",
     threshold: Threshold = "exact",
+    rounding: Rounding = "nearest",
     normalization: Normalization = None,
     calibration: Calibration = 1000,
     as_json: AsJson = False,
@@ -60,7 +62,7 @@ def trace(
 
     Example: cygnet trace mlp -w mlp.safetensors --data mnist.npz --index 3 --steps 4
     """
-    check_choices(neuron, threshold, normalization)
+    check_choices(neuron, threshold, rounding, normalization)
     (width,) = whole_numbers(bits, "--bits")[:1]
     for value, option, low, high in (
         (width, "--bits", 2, 8),
@@ -89,8 +91,15 @@ def trace(
         tau=tau,
         normalization=cast(Any, normalization),
     )
+    moments = None
+    if rounding == "compensated":
+        moments = input_moments(spiking, setup.train.x[:calibration], steps=min(steps, 4))
     integers = quantize(
-        spiking, steps=steps, bits=width, threshold=cast(Literal["exact", "pow2"], threshold)
+        spiking,
+        steps=steps,
+        bits=width,
+        threshold=cast(Literal["exact", "pow2"], threshold),
+        moments=moments,
     )
     image = setup.test.x[index]
     rows = trace_layers(spiking, integers, image[None], steps)

@@ -15,10 +15,13 @@ from cygnet.conversion.spiking import NeuronKind, to_spiking
 from cygnet.errors import CygnetError
 from cygnet.interface import Network
 from cygnet.network import InputSpec
+from cygnet.quantization.moments import input_moments
 from cygnet.quantization.neurons import ThresholdForm
 from cygnet.quantization.quantize import quantize
 
-__all__ = ["convert"]
+__all__ = ["Rounding", "convert"]
+
+Rounding = Literal["nearest", "compensated"]
 
 
 def convert(
@@ -31,6 +34,7 @@ def convert(
     steps: int = 8,
     bits: int | Mapping[str, int] = 8,
     threshold: ThresholdForm = "exact",
+    rounding: Rounding = "nearest",
     normalization: Normalization | None = None,
     percentile: float = 100.0,
     initial: float | None = None,
@@ -52,6 +56,8 @@ def convert(
     :param steps: T_max of the result
     :param bits: width of a weight, 2..8: one number, or one by the name of a layer
     :param threshold: ``"exact"``, or ``"pow2"`` for thresholds that are powers of two
+    :param rounding: of weights: ``"nearest"``, or ``"compensated"`` for weights that make up for
+        what rounding did to others, which few bits want; it needs calibration data
     :param normalization: ``"layer"``, ``"channel"`` or ``"neuron"``-wise thresholds from the
         calibration data; None: trained ones where there are any
     :param percentile: of the activations, instead of their maximum, where thresholds come from
@@ -62,10 +68,15 @@ def convert(
     :param name: of the network; it names files and Verilog modules
 
     :returns: a :class:`cygnet.interface.Network`: the integer network, with methods
-    :raises CygnetError: ``input`` is left out and the calibration images do not tell it
+    :raises CygnetError: ``input`` is left out and the calibration images do not tell it, or there
+        are none for ``rounding``
     :raises ConversionError: the network has no spiking form, or does not fit into the widths; the
         message names the layer and the remedy
     """
+    if rounding not in ("nearest", "compensated"):
+        raise ValueError(f"rounding must be 'nearest' or 'compensated', not {rounding!r}")
+    if calibration is not None and not isinstance(calibration, (np.ndarray, Tensor)):
+        calibration = list(calibration)  # it may be read twice
     spec = _input(calibration) if input is None else input
     spiking = to_spiking(
         model,
@@ -78,6 +89,11 @@ def convert(
         initial=initial,
         spiking_output=spiking_output,
     )
+    moments = None
+    if rounding == "compensated":
+        if calibration is None:
+            raise CygnetError("rounding: 'compensated' needs training images; give calibration")
+        moments = input_moments(spiking, calibration, steps=min(steps, 4))
     return Network.of(
         quantize(
             spiking,
@@ -86,6 +102,7 @@ def convert(
             bits=bits,
             threshold=threshold,
             membrane_width=membrane_width,
+            moments=moments,
         )
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from cygnet.conversion.folded import FoldedNetwork, Stage
 from cygnet.conversion.refusals import pair
@@ -28,6 +28,8 @@ from cygnet.network import (
     SumPool,
 )
 from cygnet.neurons import Imported
+from cygnet.quantization.compensation import compensated
+from cygnet.quantization.moments import Moments
 from cygnet.quantization.neurons import (
     ThresholdForm,
     kept_reset,
@@ -35,7 +37,7 @@ from cygnet.quantization.neurons import (
     layer_reset,
     layer_steps,
 )
-from cygnet.quantization.scales import exact_exponent, integers
+from cygnet.quantization.scales import exact_exponent, times
 from cygnet.quantization.units import (
     Floats,
     Unit,
@@ -72,27 +74,57 @@ class _Sums:
             largest = np.maximum(largest, np.abs(self.projection).max(axis=1))
         return np.asarray(largest)
 
-    def rounded(
-        self, reset: NDArray[np.int64], step: Floats, mean: Callable[[Floats], Floats]
-    ) -> _Sums:
-        """All of it times K / theta, rounded.
+    def times(self, scale: Callable[[Floats], Floats]) -> _Sums:
+        """All of it times a number for each channel."""
+        return _Sums(
+            scale(self.weight),
+            scale(self.bias),
+            None if self.projection is None else scale(self.projection),
+            None if self.identity is None else scale(self.identity),
+        )
+
+    def whole(self, mean: Callable[[Floats], Floats]) -> _Sums:
+        """All of it rounded.
 
         :param mean: what the mean of the input brings, from rounded weights. With them, what
             rounding adds to a weight meets the distance of a pixel from the mean; with the
             weights as they were it would meet the whole pixel.
         """
+        weight = np.rint(self.weight)
+        bias = np.rint(self.bias - mean(weight))
+        return _Sums(weight, bias, *map(_rint, (self.projection, self.identity)))
 
-        def scale(values: Floats) -> Floats:
-            shape = (-1, *[1] * (values.ndim - 1))
-            return integers(values, reset.reshape(shape), step.reshape(shape))
+    def compensated(self, moment: Floats, units: _Sums, limit: int) -> _Sums:
+        """Weights that are whole already, with a bias that makes up for what that added to them
+        (:mod:`cygnet.quantization.compensation`).
 
-        weight = scale(self.weight)
+        :param moment: of :func:`~cygnet.quantization.moments.input_moments`
+        :param units: what one unit of each source stands for, at the places of the weights
+        """
+        outputs = len(self.bias) // len(moment)
+        parts = []
+        for group, products in enumerate(moment):
+            rows = slice(group * outputs, (group + 1) * outputs)
+            unit = _table(units, rows)[0]
+            parts.append(compensated(_table(self, rows), products / np.outer(unit, unit), limit))
+        found = np.concatenate(parts)
+        size = self.weight[0].size
         return _Sums(
-            weight,
-            np.rint(self.bias * reset / step - mean(weight)),
-            None if self.projection is None else scale(self.projection),
-            None if self.identity is None else scale(self.identity),
+            found[:, :size].reshape(self.weight.shape),
+            found[:, -1],
+            None if self.projection is None else found[:, size:-1],
+            self.identity,
         )
+
+
+def _table(sums: _Sums, rows: slice) -> Floats:
+    """float64[channels, n + 1]: what gets the width of a weight, and the bias."""
+    parts = [part[rows].reshape(len(sums.bias[rows]), -1) for part in (*sums.linear, sums.bias)]
+    return np.concatenate(parts, axis=1)
+
+
+def _rint(values: Floats | None) -> Floats | None:
+    return None if values is None else np.rint(values)
 
 
 def quantize(
@@ -103,6 +135,7 @@ def quantize(
     bits: int | Mapping[str, int] = 8,
     threshold: ThresholdForm = "exact",
     membrane_width: int | None = None,
+    moments: Moments | None = None,
 ) -> Network:
     """The integer network.
 
@@ -113,10 +146,15 @@ def quantize(
         that it does not name)
     :param threshold: ``"exact"``, or ``"pow2"`` for powers of two, which compare in fewer bits
     :param membrane_width: bits of a membrane that saturates; None for one that cannot overflow
+    :param moments: of :func:`input_moments`, for weights that make up for what rounding did to
+        others; None: every weight is rounded to the nearest integer
 
     :raises ConversionError: a layer has no integers at these widths; names it and what works
     :raises CygnetError: ``bits`` names a layer that does not exist
     """
+    names = [stage.name for stage in network.folded]
+    if moments is not None and not set(names) <= set(moments):
+        raise ValueError(f"moments must have the layers {', '.join(names)}, not {[*moments]!r}")
     if threshold not in ("exact", "pow2"):
         raise ValueError(f"threshold must be 'exact' or 'pow2', not {threshold!r}")
     widths = bit_widths(network.folded, bits)
@@ -135,7 +173,9 @@ def quantize(
             return mean_sum(spec, stage, weight) if stage.source == INPUT else np.zeros(())
 
         if network.neurons[number] is None:
-            sums, logit_scale = _output(sums, width, mean, keep=keep)
+            scale = _output_scale(sums, width, keep=keep)
+            logit_scale = 1 / scale
+            sums = sums.times(lambda values, scale=scale: values * scale)  # type: ignore[misc]
         else:
             neuron = network.neuron(number)
             step, enabled = layer_steps(neuron, stage)
@@ -152,12 +192,15 @@ def quantize(
             if keep:
                 kept = kept_reset(sums.linear, sums.identity, sums.bias, step, bits=width)
                 reset = np.where(kept > 0, kept, reset)
-            sums = sums.rounded(reset, largest_step, mean)
+            sums = sums.times(_scaling(reset, largest_step))
             logit_scale = float(neuron.carried.max()) if keep else float(step.max())
             neurons, units[number] = layer_neurons(
                 neuron, reset, step, enabled=enabled, membrane_width=membrane_width
             )
-        layers.append(_layer(stage, sums, neurons, spec, width))
+        if moments is not None:
+            limit = 2 ** (width - 1) - 1
+            sums = sums.compensated(moments[stage.name], _sums(stage, units, _ones), limit)
+        layers.append(_layer(stage, sums.whole(mean), neurons, spec, width))
     try:
         return Network(
             name=name, input=spec, layers=tuple(layers), steps=steps, logit_scale=logit_scale
@@ -186,9 +229,12 @@ def bit_widths(folded: FoldedNetwork, bits: int | Mapping[str, int]) -> dict[str
     return widths
 
 
-def _sums(stage: Stage, units: Mapping[int, Unit]) -> _Sums:
+def _sums(
+    stage: Stage, units: Mapping[int, Unit], numbers: Callable[[Tensor], Floats] = to_numpy
+) -> _Sums:
+    """A stage's linear maps; if ``numbers`` gives ones, what the units of its sources stand for."""
     assert stage.synapses.bias is not None
-    bias = to_numpy(stage.synapses.bias)
+    bias = numbers(stage.synapses.bias)
     projection = identity = None
     if stage.shortcut is not None:
         unit = units[stage.shortcut.source]
@@ -197,15 +243,28 @@ def _sums(stage: Stage, units: Mapping[int, Unit]) -> _Sums:
         if stage.shortcut.projection is None:
             identity = np.broadcast_to(unit.value.reshape(-1), bias.shape).copy()
         else:
-            projection = to_numpy(stage.shortcut.projection.weight)
+            projection = numbers(stage.shortcut.projection.weight)
             projection = projection.reshape(projection.shape[:2]) * unit.value.reshape(-1)
-    return _Sums(unit_weight(stage, units[stage.source]), bias, projection, identity)
+    weight = unit_weight(stage, units[stage.source], numbers(stage.synapses.weight))
+    return _Sums(weight, bias, projection, identity)
 
 
-def _output(
-    sums: _Sums, bits: int, mean: Callable[[Floats], Floats], *, keep: bool
-) -> tuple[_Sums, float]:
-    """One scale for all classes, and the float value of one integer unit.
+def _ones(tensor: Tensor) -> Floats:
+    return np.ones(tuple(tensor.shape))
+
+
+def _scaling(reset: NDArray[np.int64], step: Floats) -> Callable[[Floats], Floats]:
+    """Times K / theta, channel by channel."""
+
+    def scaled(values: Floats) -> Floats:
+        shape = (-1, *[1] * (values.ndim - 1))
+        return times(values, reset.reshape(shape), step.reshape(shape))
+
+    return scaled
+
+
+def _output_scale(sums: _Sums, bits: int, *, keep: bool) -> float:
+    """One scale for all classes.
 
     :param keep: a power of two where that makes integers of everything
     """
@@ -216,8 +275,7 @@ def _output(
         power = max(int(exact_exponent(values).max()) for values in (*sums.linear, sums.bias))
         if power < 64 and math.ldexp(peak, power) <= limit:
             scale = math.ldexp(1.0, power)
-    weight = np.rint(sums.weight * scale)
-    return _Sums(weight, np.rint(sums.bias * scale - mean(weight)), None, None), 1 / scale
+    return scale
 
 
 def _layer(stage: Stage, sums: _Sums, neurons: Neurons | None, spec: InputSpec, bits: int) -> Layer:

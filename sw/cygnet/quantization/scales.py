@@ -8,16 +8,24 @@ from numpy.typing import NDArray
 
 from cygnet.network import MAX_RESET
 
-__all__ = ["bits_needed", "exact_exponent", "integers", "largest_reset", "power_of_two"]
+__all__ = ["bits_needed", "exact_exponent", "integers", "largest_reset", "power_of_two", "times"]
 
 
 def integers(
     values: NDArray[np.float64], reset: NDArray[np.int64], step: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """``rint(value * K / theta)`` in float64, half to even, in that order of operations."""
+    scaled = times(values, reset, step)
+    return np.rint(scaled, out=scaled)
+
+
+def times(
+    values: NDArray[np.float64], reset: NDArray[np.int64], step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``value * K / theta`` in float64, not rounded, from left to right."""
     scaled = values * reset
     scaled /= step
-    return np.rint(scaled, out=scaled)
+    return scaled
 
 
 def largest_reset(

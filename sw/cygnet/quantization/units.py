@@ -48,9 +48,11 @@ def to_numpy(tensor: Tensor) -> Floats:
     return np.asarray(tensor.detach().cpu().double().numpy(), dtype=np.float64)
 
 
-def unit_weight(stage: Stage, unit: Unit) -> Floats:
-    """Float weights of one unit of the source, with what pooling divides by inside."""
-    weight = to_numpy(stage.synapses.weight)
+def unit_weight(stage: Stage, unit: Unit, weight: Floats) -> Floats:
+    """Float weights of one unit of the source, with what pooling divides by inside.
+
+    :param weight: of the stage, for a whole average and the floats that the source stands for
+    """
     if stage.pool is not None:
         weight = weight / math.prod(pair(stage.pool.kernel_size))
     if isinstance(stage.synapses, nn.Linear):

@@ -37,8 +37,9 @@ def spiking_origin(network: Network, model: nn.Module, reference: str) -> Spikin
 
     :param model: the trained network, or one that spikes
     :param reference: what errors call the model
-    :raises CygnetError: the integer network was not made from it, or was trained further since
-        (``cygnet convert --finetune``); the message names the layer
+    :raises CygnetError: the integer network was not made from it, was trained further since
+        (``cygnet convert --finetune``) or has weights that are not rounded to the nearest integer
+        (``--rounding compensated``); the message names the layer
     """
     # Layers go by their order: names are of the converter, and older ones named otherwise.
     folded = fold(model, network.input)
@@ -95,8 +96,8 @@ def _check(network: Network, spiking: SpikingNetwork, reference: str) -> None:
     # The form that the network was rounded to agrees up to the layer that is another one's.
     first = network.layers[max(number for number in found if number is not None)].name
     raise CygnetError(
-        f"{reference}: rounded, it does not give layer {first!r} of the network; {REMEDY} (after "
-        "--finetune there are none)"
+        f"{reference}: rounded, it does not give layer {first!r} of the network; {REMEDY} (there "
+        "are none after --finetune and --rounding compensated)"
     )
 
 

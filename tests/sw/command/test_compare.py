@@ -156,18 +156,51 @@ def test_convert_with_a_finetune_and_calibrated_potentials(
     assert (neurons.initial != neurons.reset >> 1).any()
 
 
+def test_convert_and_trace_with_compensated_weights(
+    call: Call, weights: Path, tmp_path: Path
+) -> None:
+    plain, other = tmp_path / "plain.cyg", tmp_path / "other.cyg"
+    common = (MODEL, "-w", weights, "--data", "digits", "--bits", 2, "--steps", 2, "--json")
+    first = call("convert", *common, "-o", plain)
+    second = call("convert", *common, "-o", other, "--rounding", "compensated")
+    assert first.code == second.code == 0
+    agreement = [outcome.json["steps"]["2"]["agreement"] for outcome in (first, second)]
+    assert agreement[1] > agreement[0]
+    assert load_network(plain).digest != load_network(other).digest
+    errors = []
+    for rounding in ("nearest", "compensated"):
+        found = call("trace", *common, "--rounding", rounding)
+        assert found.code == 0
+        errors.append(found.json["layers"][-1]["quantization_error"])
+    assert errors[1] < errors[0]
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
         (("--finetune", "-1"), "--finetune: -1 must be in 0..1000"),
         (("--finetune-lr", "0"), "--finetune-lr: 0.0 must be in 0 < . <= 1"),
         (("--potentials", "5000"), "--potentials: 5000 must be in 0..4096"),
+        (("--rounding", "up"), "--rounding: 'up' must be nearest or compensated"),
+        (
+            ("--rounding", "compensated", "--finetune", "1"),
+            "--rounding: after --finetune weights want to be rounded as they were in training, to "
+            "the nearest integer; give one of the two",
+        ),
     ],
 )
 def test_convert_faults(
-    call: Call, weights: Path, tmp_path: Path, option: tuple[str, str], sentence: str
+    call: Call, weights: Path, tmp_path: Path, option: tuple[str, ...], sentence: str
 ) -> None:
     out = tmp_path / "x.cyg"
     outcome = call("convert", MODEL, "-w", weights, "--data", "digits", "-o", out, *option)
     assert outcome.code == 2
     assert outcome.err == f"cygnet: {sentence}\n"
+
+
+def test_convert_has_nothing_to_compensate_with(call: Call, weights: Path, tmp_path: Path) -> None:
+    outcome = call(
+        "convert", MODEL, "-w", weights, "-o", tmp_path / "x.cyg", "--rounding", "compensated"
+    )
+    assert outcome.code == 2
+    assert "need train images; give --data" in outcome.err

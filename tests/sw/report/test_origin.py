@@ -14,7 +14,7 @@ from cygnet.conversion import calibrate_potentials, to_spiking
 from cygnet.errors import CygnetError
 from cygnet.network import InputSpec
 from cygnet.neurons import QCFS
-from cygnet.quantization import Finetuning, finetune, quantize
+from cygnet.quantization import Finetuning, finetune, input_moments, quantize
 from cygnet.report.origin import spiking_origin
 
 SPEC = InputSpec("pixels", (6, 6, 2), scale=1 / 255)
@@ -95,10 +95,18 @@ def test_one_layer_of_another_network_is_refused() -> None:
         spiking_origin(integers, model, "net")
 
 
+def test_compensated_weights_are_refused() -> None:
+    model = network(1)
+    spiking = to_spiking(model, IMAGES, input=SPEC)
+    integers = quantize(spiking, steps=4, moments=input_moments(spiking, IMAGES))
+    with pytest.raises(CygnetError, match=r"and --rounding compensated\)$"):
+        spiking_origin(integers, model, "net")
+
+
 def test_a_fine_tuned_network_is_refused() -> None:
     model = network(1)
     bits = {"conv1": 3, "fc2": 3, "fc3": 3}
     options = Finetuning(epochs=2, learning_rate=1e-3)
     tuned = finetune(to_spiking(model, IMAGES, input=SPEC), IMAGES, bits=bits, options=options)
-    with pytest.raises(CygnetError, match=r"\(after --finetune there are none\)"):
+    with pytest.raises(CygnetError, match=r"\(there are none after --finetune and "):
         spiking_origin(quantize(tuned, steps=4, bits=bits), model, "net")
