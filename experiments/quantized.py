@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--tune-images", type=int, default=None, help="training images; all")
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--tune-steps", default="1", help="T of one batch after the other, in turn")
+    parser.add_argument("--events", type=int, help="in the windows of a layer, at most")
     parser.add_argument("--save", type=Path, help="folder for what fine-tuning gives, .cyg")
     parser.add_argument("--augment", default="", help="as for cygnet train, with commas between")
     arguments = parser.parse_args()
@@ -151,6 +152,7 @@ def main() -> None:
                     epochs=arguments.epochs,
                     learning_rate=arguments.learning_rate,
                     steps=whole_numbers(arguments.tune_steps),
+                    events=arguments.events,
                     augment=[name for name in arguments.augment.split(",") if name],
                     seed=arguments.seed,
                 ),

@@ -123,6 +123,14 @@ def convert(
     finetune_lr: Annotated[
         float, typer.Option(help="With --finetune: learning rate at the start; 2 bits want 1e-3.")
     ] = 2e-4,
+    finetune_events: Annotated[
+        int | None,
+        typer.Option(
+            help="With --finetune: the most events that a layer's windows may hold in a frame; "
+            "fewer make frames faster (cygnet verilog --budget prints a layer's clocks).",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Of the network, in Verilog; from --out where left out.")
     ] = None,
@@ -153,6 +161,10 @@ def convert(
         raise CygnetError(f"--finetune: {finetune} must be in 0..1000")
     if not 0 < finetune_lr <= 1:
         raise CygnetError(f"--finetune-lr: {finetune_lr} must be in 0 < . <= 1")
+    if finetune_events is not None and (finetune_events < 1 or not finetune):
+        raise CygnetError(
+            f"--finetune-events: {finetune_events} must be at least 1, and goes with --finetune"
+        )
     if finetune and rounding == "compensated":
         raise CygnetError(
             "--rounding: after --finetune weights want to be rounded as they were in training, to "
@@ -215,7 +227,10 @@ def convert(
                 bits=widths,
                 threshold=form,
                 options=Finetuning(
-                    epochs=finetune, learning_rate=finetune_lr, steps=trained_steps(steps)
+                    epochs=finetune,
+                    learning_rate=finetune_lr,
+                    steps=trained_steps(steps),
+                    events=finetune_events,
                 ),
                 progress=lambda done, total, loss: progress(done, total),
             )

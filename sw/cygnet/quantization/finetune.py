@@ -7,6 +7,10 @@ in every step: QCFS with T times the levels. The backward pass goes through the 
 were not there (straight-through, Bengio et al. 2013) and through QCFS as published. What is learnt
 from are the float network's own logits (Hinton et al. 2015) with the levels of the largest T, so
 that no labels are needed.
+
+A layer takes a clock for each event in its windows, so what fires is a cost. With a limit, events
+beyond it are part of the loss; a neuron's threshold is a sigmoid in the backward pass (surrogate
+gradient: Neftci, Mostafa, Zenke 2019).
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from cygnet.quantization.neurons import SHORTCUT_LIMIT, ThresholdForm
 from cygnet.quantization.quantize import bit_widths
 from cygnet.training.augment import augment
 
-__all__ = ["Finetuning", "QuantizedTraining", "finetune", "trained_steps"]
+__all__ = ["Finetuning", "QuantizedTraining", "finetune", "trained_steps", "window_events"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,20 @@ class Finetuning:
     :param learning_rate: of Adam at the start, > 0; it falls along half a cosine to 0. A network of
         many layers loses more by a high one than it gains; two bits want about 1e-3
     :param steps: T of one batch after the other, in turn; each >= 1
+    :param events: the most that one layer's windows may hold in a frame, the mean over images, at
+        the largest T; None for no limit
     :param augment: names out of :data:`cygnet.training.AUGMENTATIONS`
     :param seed: of the order of images and of the augmentation
 
-    :raises ValueError: ``steps`` is empty or holds something else, or the rate is not above 0
+    :raises ValueError: ``steps`` is empty or holds something else, the rate is not above 0 or
+        ``events`` below 1
     """
 
     epochs: int = 5
     batch: int = 128
     learning_rate: float = 2e-4
     steps: Sequence[int] = (1,)
+    events: int | None = None
     augment: Collection[str] = ()
     seed: int = 0
 
@@ -62,6 +70,8 @@ class Finetuning:
             raise ValueError(f"steps must be integers of at least 1, not {self.steps!r}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
+        if self.events is not None and self.events < 1:
+            raise ValueError(f"events must be at least 1, not {self.events!r}")
 
 
 def trained_steps(steps: int) -> tuple[int, ...]:
@@ -111,7 +121,12 @@ def finetune(
             with torch.no_grad():
                 wanted = teacher(image).softmax(1)
             step = options.steps[done % len(options.steps)]
-            loss = functional.cross_entropy(training(image, step), wanted)
+            fired: dict[int, Tensor] | None = None if options.events is None else {}
+            logits = training(image, step, within=max(options.steps), fired=fired)
+            loss = functional.cross_entropy(logits, wanted)
+            if fired is not None and options.events is not None:
+                events = window_events(network.folded, fired)
+                loss = loss + (events / options.events - 1).relu().sum()
             for group in optimizer.param_groups:
                 group["lr"] = options.learning_rate * (1 + math.cos(math.pi * done / total)) / 2
             optimizer.zero_grad()
@@ -173,11 +188,20 @@ class QuantizedTraining(nn.Module):
         """What the training started from."""
         return self._source[0]
 
-    def forward(self, x: Tensor, steps: int = 1) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        steps: int = 1,
+        *,
+        within: int = 1,
+        fired: dict[int, Tensor] | None = None,
+    ) -> Tensor:
         """Logits float[n, classes] of float[n, *shape], by the step.
 
         :param steps: T, over which spike counts are averaged; the integer network's currents differ
             from step to step, these do not, so that only T = 1 is exact
+        :param fired: gets, by the number of a stage, which of its neurons fire ``within`` so many
+            steps: 1.0 or 0.0, with a gradient
         """
         sizes = self._sizes()
 
@@ -188,6 +212,8 @@ class QuantizedTraining(nn.Module):
             if stage.activation is None:
                 return value
             members = self.network.neuron(number).members
+            if fired is not None:
+                fired[number] = _fires(value, sizes[number], within)
             return qcfs(value, sizes[number] * members, members * steps)
 
         result: Tensor = self.folded.run(x, act, current).flatten(1)
@@ -309,6 +335,44 @@ class QuantizedTraining(nn.Module):
         if self.threshold == "pow2":
             reset = torch.exp2(torch.log2(reset).add(1e-6).floor())
         return reset, reset / size
+
+
+def _fires(current: Tensor, size: Tensor, steps: int) -> Tensor:
+    """Whether neurons with v(0) = size / 2 fire within some steps of the same current."""
+    above = current - size / (2 * steps)
+    return _straight(torch.sigmoid(2 * above / size), (above >= 0).to(current))
+
+
+def window_events(folded: FoldedNetwork, fired: Mapping[int, Tensor]) -> Tensor:
+    """float[stages]: events in all windows of each stage in a frame, the mean over images; 0 where
+    a stage reads the input.
+
+    :param fired: by the number of a stage, 1.0 for each of its neurons that fires, [n, *outgoing]
+    """
+    none = next(iter(fired.values())).new_zeros(())
+    return torch.stack([_in_windows(stage, fired, none) for stage in folded])
+
+
+def _in_windows(stage: Stage, fired: Mapping[int, Tensor], total: Tensor) -> Tensor:
+    if stage.source != INPUT:
+        x = fired[stage.source]
+        if stage.pool is not None:
+            x = functional.max_pool2d(x, pair(stage.pool.kernel_size), pair(stage.pool.stride))
+        if isinstance(stage.synapses, nn.Conv2d):
+            layer = stage.synapses
+            assert not isinstance(layer.padding, str)
+            window = torch.ones(1, 1, *pair(layer.kernel_size)).to(x)
+            each = x.sum(1, keepdim=True)
+            x = functional.conv2d(each, window, None, layer.stride, layer.padding)
+        total = x.sum() / len(x)
+    shortcut = stage.shortcut
+    if shortcut is not None and shortcut.projection is not None and shortcut.source != INPUT:
+        x = fired[shortcut.source]
+        if x.ndim == 4:
+            vertical, horizontal = pair(getattr(shortcut.projection, "stride", 1))
+            x = x[:, :, ::vertical, ::horizontal]
+        total = total + x.sum() / len(x)
+    return total
 
 
 def _straight(value: Tensor, rounded: Tensor) -> Tensor:
