@@ -10,11 +10,13 @@ from torch import nn
 
 from cygnet.conversion import to_spiking
 from cygnet.errors import ConversionError
+from cygnet.golden.timing import count_events
 from cygnet.golden.values import run
-from cygnet.network import InputSpec
+from cygnet.hardware import HardwareConfig, LayerHardware
+from cygnet.network import InputSpec, Network
 from cygnet.neurons import QCFS
 from cygnet.quantization import Finetuning, ThresholdForm, finetune, quantize
-from cygnet.quantization.finetune import QuantizedTraining, trained_steps
+from cygnet.quantization.finetune import QuantizedTraining, trained_steps, window_events
 
 SPEC = InputSpec("pixels", (8, 8, 2), scale=1 / 255, mean=(0.0, 0.2), std=(0.5, 0.4))
 
@@ -118,6 +120,50 @@ def test_steps_that_are_none(steps: tuple) -> None:
 def test_rates_that_are_none(rate: float) -> None:
     with pytest.raises(ValueError, match=r"^learning_rate must be above 0, not "):
         Finetuning(learning_rate=rate)
+
+
+def expected_events(network: Network, x: np.ndarray, steps: int) -> list[float]:
+    """Of each layer, from the golden model: what the hardware takes a clock for."""
+    hardware = HardwareConfig(
+        steps=steps, beat=2, layers=tuple(LayerHardware(1) for _ in network.layers)
+    )
+    counts = run(network, x, steps=steps, record=True).counts
+    return [float(e.sum(1).mean()) for e in count_events(network, hardware, x, counts)]
+
+
+@pytest.mark.parametrize(("model", "steps"), [(Residual, 1), (Shallow, 1), (Shallow, 3)])
+def test_events_are_those_of_the_hardware(model: type[nn.Module], steps: int) -> None:
+    spiking = to_spiking(model(), None, input=SPEC)
+    training = QuantizedTraining(spiking, bits=8).double()
+    x = images(40)
+    fired: dict[int, torch.Tensor] = {}
+    training(spiking.input(x), within=steps, fired=fired)
+    got = window_events(spiking.folded, fired)
+    expected = expected_events(quantize(spiking, steps=steps), x, steps)
+    assert got[0] == 0  # the network's input is not counted
+    assert got[1:].tolist() == pytest.approx(expected[1:], rel=0.01)
+    assert all(value > 0 for value in expected)
+    got.sum().backward()
+    assert training.folded.stage(0).synapses.weight.grad.abs().sum() > 0
+
+
+def test_finetuning_keeps_events_within_a_limit() -> None:
+    spiking = to_spiking(Residual(), None, input=SPEC)
+    x = images(600)
+    before = expected_events(quantize(spiking, steps=2, bits=6), x[500:], 2)
+    limit = round(0.7 * max(before[1:]))
+    found = {}
+    for events in (None, limit):
+        options = Finetuning(epochs=4, batch=50, learning_rate=3e-3, steps=(1, 2), events=events)
+        tuned = quantize(finetune(spiking, x[:500], bits=6, options=options), steps=2, bits=6)
+        found[events] = max(expected_events(tuned, x[500:], 2)[1:])
+    assert found[None] > 1.2 * limit
+    assert found[limit] < 1.05 * limit
+
+
+def test_a_limit_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"^events must be at least 1, not 0$"):
+        Finetuning(events=0)
 
 
 def test_finetuning_mends_few_bits_and_leaves_the_network_alone() -> None:

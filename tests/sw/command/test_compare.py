@@ -181,6 +181,10 @@ def test_convert_and_trace_with_compensated_weights(
         (("--finetune", "-1"), "--finetune: -1 must be in 0..1000"),
         (("--finetune-lr", "0"), "--finetune-lr: 0.0 must be in 0 < . <= 1"),
         (("--potentials", "5000"), "--potentials: 5000 must be in 0..4096"),
+        (
+            ("--finetune-events", "100"),
+            "--finetune-events: 100 must be at least 1, and goes with --finetune",
+        ),
         (("--rounding", "up"), "--rounding: 'up' must be nearest or compensated"),
         (
             ("--rounding", "compensated", "--finetune", "1"),
