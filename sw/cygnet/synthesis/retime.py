@@ -28,15 +28,23 @@ OPERAND, PRODUCT = 18, 36
 def plain_register(netlist: Netlist, cell: str) -> bool:
     """Whether a cell is a flip-flop that takes its input in every clock, with neither reset nor
     enable."""
+    return _enable(netlist, cell) == "1"
+
+
+def _enable(netlist: Netlist, cell: str) -> Bit | None:
+    """What enables a flip-flop without reset, "1" where it always is; None for other cells."""
     found = netlist.cells[cell]
     parameters = found["parameters"]
-    return (
-        found["type"] == "TRELLIS_FF"
-        and parameters.get("CLKMUX", "CLK") == "CLK"
-        and netlist.bit(cell, "LSR") in ("0", "x")
-        and parameters.get("REGSET", "RESET") == "RESET"
-        and (parameters.get("CEMUX", "1").strip() == "1" or netlist.bit(cell, "CE") == "1")
-    )
+    if (
+        found["type"] != "TRELLIS_FF"
+        or parameters.get("CLKMUX", "CLK") != "CLK"
+        or netlist.bit(cell, "LSR") not in ("0", "x")
+        or parameters.get("REGSET", "RESET") != "RESET"
+    ):
+        return None
+    # Yosys puts a space behind a text that could be a number.
+    mode = parameters.get("CEMUX", "1").strip()
+    return "1" if mode == "1" else netlist.bit(cell, "CE") if mode == "CE" else None
 
 
 @dataclass(frozen=True)
@@ -44,19 +52,23 @@ class _Cone:
     """The logic in front of a register.
 
     :param register: its flip-flop
+    :param enable: of that
     :param memories: pins of block RAMs that it reads
     :param sides: pins of its cells that read something else
     """
 
     register: str
+    enable: Bit
     memories: tuple[tuple[str, str], ...]
     sides: tuple[tuple[str, str], ...]
 
 
 def _cone(netlist: Netlist, register: str) -> _Cone | None:
-    """None where the logic is more than a choice between memories, or is shared."""
-    memories: list[tuple[str, str]] = []
+    """None where the logic is more than a choice between memories, or is shared with others."""
+    memories: dict[tuple[str, str], Bit] = {}
     sides: list[tuple[str, str]] = []
+    cells = {register}
+    inside: set[Bit] = set()
     waiting = [(register, "DI")]
     while waiting:
         cell, port = waiting.pop()
@@ -65,22 +77,26 @@ def _cone(netlist: Netlist, register: str) -> _Cone | None:
             continue
         driver, driven, _ = netlist.drivers.get(bit, ("", "", 0))
         kind = netlist.cells[driver]["type"] if driver else ""
-        private = len(netlist.readers[bit]) == 1
         if kind == "DP16KD":
-            if not private:
-                return None
-            memories.append((driver, driven))
-        elif kind in _LOGIC and private and not _shallow(netlist, driver):
-            for name in netlist.cells[driver]["connections"]:
-                if not netlist.is_output(netlist.cells[driver], name):
-                    waiting.append((driver, name))
+            memories[driver, driven] = bit
+        elif kind in _LOGIC and not _shallow(netlist, driver):
+            inside.add(bit)
+            if driver not in cells:
+                cells.add(driver)
+                for name in netlist.cells[driver]["connections"]:
+                    if not netlist.is_output(netlist.cells[driver], name):
+                        waiting.append((driver, name))
         else:
             sides.append((cell, port))
         if len(memories) + len(sides) > _MOST_LEAVES:
             return None
-    if not memories or any(cell == register for cell, _ in sides):
+    enable = _enable(netlist, register)
+    if enable is None or not memories or any(cell == register for cell, _ in sides):
         return None
-    return _Cone(register, tuple(memories), tuple(sides))
+    readers = (reader for bit in inside | {*memories.values()} for reader in netlist.readers[bit])
+    if any(cell not in cells for cell, _, _ in readers):
+        return None
+    return _Cone(register, enable, tuple(memories), tuple(sides))
 
 
 def _shallow(netlist: Netlist, cell: str) -> bool:
@@ -104,21 +120,26 @@ def _shallow(netlist: Netlist, cell: str) -> bool:
 def retime_banks(netlist: Netlist) -> int:
     """Move registers behind the choice between block RAMs in front of it; returns how many.
 
-    Registers are moved where all that is read of a memory goes to such registers. What chooses is
-    delayed by registers of its own, few beside those that the memories take.
+    Registers are moved where all that is read of a memory goes to such registers, of one enable.
+    What chooses is delayed by registers of its own, few beside those that the memories take.
     """
     cones: dict[str, _Cone] = {}
     for register in netlist.of_type("TRELLIS_FF"):
-        if plain_register(netlist, register):
-            cone = _cone(netlist, register)
-            if cone is not None and cone.sides:
-                cones[register] = cone
+        cone = _cone(netlist, register)
+        if cone is not None and cone.sides:
+            cones[register] = cone
     while True:
         read = defaultdict(set)
+        enables = defaultdict(set)
         for cone in cones.values():
             for memory, pin in cone.memories:
                 read[memory].add(pin)
-        whole = {memory for memory, pins in read.items() if _read_pins(netlist, memory) <= pins}
+                enables[memory].add(cone.enable)
+        whole = {
+            memory
+            for memory, pins in read.items()
+            if _read_pins(netlist, memory) <= pins and len(enables[memory]) == 1
+        }
         kept = {
             name: cone
             for name, cone in cones.items()
@@ -127,7 +148,7 @@ def retime_banks(netlist: Netlist) -> int:
         if len(kept) == len(cones):
             break
         cones = kept
-    late: dict[Bit, Bit] = {}
+    late: dict[tuple[Bit, Bit], Bit] = {}
     for cone in cones.values():
         _move(netlist, cone, late)
     return len(cones)
@@ -141,7 +162,7 @@ def _read_pins(netlist: Netlist, memory: str) -> set[str]:
     }
 
 
-def _move(netlist: Netlist, cone: _Cone, late: dict[Bit, Bit]) -> None:
+def _move(netlist: Netlist, cone: _Cone, late: dict[tuple[Bit, Bit], Bit]) -> None:
     """The register goes, its logic drives what it drove, and has a register at each input."""
     like = netlist.cells[cone.register]
     output = netlist.bit(cone.register, "Q")
@@ -150,13 +171,15 @@ def _move(netlist: Netlist, cone: _Cone, late: dict[Bit, Bit]) -> None:
     netlist.drive(driver, port, output, at)
     for cell, pin in cone.sides:
         bit = netlist.bit(cell, pin)
-        if bit not in late:
-            late[bit] = _registered(netlist, like, bit)
-        netlist.connect(cell, pin, late[bit])
+        if (bit, cone.enable) not in late:
+            late[bit, cone.enable] = _registered(netlist, like, bit)
+        netlist.connect(cell, pin, late[bit, cone.enable])
     for memory, pin in cone.memories:
         bit = netlist.bit(memory, pin)
-        ((cell, read, place),) = netlist.readers[bit]
-        netlist.connect(cell, read, _registered(netlist, like, bit), place)
+        readers = sorted(netlist.readers[bit])
+        held = _registered(netlist, like, bit)
+        for cell, read, place in readers:
+            netlist.connect(cell, read, held, place)
 
 
 def _registered(netlist: Netlist, like: Mapping[str, Any], bit: Bit) -> Bit:
