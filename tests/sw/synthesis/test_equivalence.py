@@ -2,7 +2,7 @@
 """The ECP5 netlist steps on whole cores: the netlist before and after, clock by clock.
 
 Both are simulated side by side on random stimuli, with Yosys' models of the cells; block RAM, of
-which the cell library has no model, is ``dp16kd.v``. The source is a third party: its spikes must
+which the cell library has no model, is Cygnet's own. The source is a third party: its spikes must
 be those of both.
 """
 
@@ -19,6 +19,7 @@ import pytest
 from amaranth.back import verilog
 
 from cygnet.cosim.compile import Recipe, compile_model
+from cygnet.cosim.ecp5_cells import block_memory
 from cygnet.cosim.tools import yosys
 from cygnet.gateware.neuron import neuron_core
 from cygnet.neuron_core import NeuronCoreConfig
@@ -52,37 +53,6 @@ CORES: dict[str, NeuronCoreConfig] = {
         **BASE,
     ),
 }
-
-
-def block_ram() -> str:
-    """``dp16kd.v`` with its many ports and parameters."""
-
-    def bus(name: str, width: int) -> str:
-        return ", ".join(f"{name}{bit}" for bit in reversed(range(width)))
-
-    inputs, outputs, contents = [], [], []
-    for port in "AB":
-        inputs += [bus(f"DI{port}", 18), bus(f"AD{port}", 14), bus(f"CS{port}", 3)]
-        inputs += [f"CE{port}", f"OCE{port}", f"CLK{port}", f"WE{port}", f"RST{port}"]
-        outputs.append(bus(f"DO{port}", 18))
-    ports = f"  input {', '.join(inputs)},\n  output {', '.join(outputs)}"
-    values = {"DATA_WIDTH": "18", "REGMODE": '"NOREG"', "WRITEMODE": '"NORMAL"'}
-    values |= {"CSDECODE": '"0b000"'}
-    parameters = [f"{name}_{port} = {value}" for name, value in values.items() for port in "AB"]
-    parameters += [f'CLK{port}MUX = "CLK{port}"' for port in "AB"]
-    parameters += ['RESETMODE = "SYNC"', 'ASYNC_RESET_RELEASE = "SYNC"', 'GSR = "ENABLED"']
-    for number in range(64):
-        parameters.append(f"[319:0] INITVAL_{number:02X} = 320'h0")
-        contents.insert(0, f"INITVAL_{number:02X}")
-    text = (HERE / "dp16kd.v").read_text()
-    fills = {
-        "PORTS": ports,
-        "PARAMETERS": "".join(f"  parameter {one};\n" for one in parameters),
-        "CONTENTS": ", ".join(contents),
-        **{f"{way}{port}": bus(f"{way}{port}", 18) for way in ("DI", "DO") for port in "AB"},
-        **{f"AD{port}": bus(f"AD{port}", 14) for port in "AB"},
-    }
-    return re.sub(r"@(\w+)@", lambda match: fills[match[1]], text)
 
 
 def run_yosys(folder: Path, script: str) -> None:
@@ -143,7 +113,7 @@ def simulate(before: str, after: str, source: str, config: NeuronCoreConfig, fol
             f"write_verilog -selected {name}.v",
         )
     (folder / "source.v").write_text(re.sub(r"\bmodule core\b", "module source", source))
-    (folder / "dp16kd.v").write_text(block_ram())
+    (folder / "dp16kd.v").write_text(block_memory())
     (folder / "miter.v").write_text(miter(config))
     run_yosys(
         folder,
