@@ -56,6 +56,9 @@ goes to memories far and wide."""
 READ = 3
 """Weight address to weights: the memory, its output register, and one for what chooses between
 memory blocks."""
+SKIP_READ = 2
+"""A row that a shortcut asks for to its counts: a register for the address, and one for that of the
+memory, which may lie far away."""
 ACCUMULATE = 1
 """Product to accumulator."""
 UNLOAD = 1
@@ -222,8 +225,8 @@ class LayerPlan:
 
     @property
     def skip_latency(self) -> int:
-        """Clocks of the products of an identity shortcut."""
-        return 0 if self.skip is None else self.skip.product_latency
+        """Clocks of the products of an identity shortcut, from the row that is asked for."""
+        return 0 if self.skip is None else SKIP_READ + self.skip.product_latency
 
     @property
     def select_latency(self) -> int:

@@ -13,7 +13,7 @@ from cygnet.gateware.load import Words, parameter_memory
 from cygnet.gateware.lookup import choose
 from cygnet.gateware.products import shift_add_product
 from cygnet.gateware.skip_buffer import SkipReadSignature
-from cygnet.layer_plan import SELECT, LayerPlan
+from cygnet.layer_plan import SELECT, SKIP_READ, LayerPlan
 from cygnet.network import unsigned_width
 
 __all__ = ["Drain"]
@@ -109,7 +109,7 @@ class Drain(wiring.Component):
         channel: Value = word
         if plan.rows_per_pixel:
             channel = self._pixel_base(m, round_done & end) + word
-        extras = self._shortcut(m, word_next, step, round_done & end)
+        extras = self._shortcut(m, word, step, round_done & end)
         totals: list[Value] = []
         for core in range(cores):
             biased = selected[core] + biases.word_select(core, plan.bias_width).as_signed()
@@ -196,9 +196,7 @@ class Drain(wiring.Component):
             m.d.sync += base.eq(Mux(last, 0, base + plan.words))
         return base
 
-    def _shortcut(
-        self, m: Module, word_next: Value, step: Value, window_done: Value
-    ) -> list[Value]:
+    def _shortcut(self, m: Module, word: Value, step: Value, window_done: Value) -> list[Value]:
         """What the shortcut adds, for each core."""
         plan = self._plan
         if plan.skip is None:
@@ -208,14 +206,14 @@ class Drain(wiring.Component):
             m, "skips", width=plan.cores * skip.weight_bits, depth=skip.words, words=self._skips
         )
         m.d.comb += [
-            port.addr.eq(word_next),
+            port.addr.eq(delayed(m, word, "skip_word", SKIP_READ - 1)),
             port.en.eq(1),
-            self.skip.word.eq(word_next),
+            self.skip.word.eq(word),
             self.skip.release.eq(window_done),
         ]
         weights = delayed(m, port.data, "skip_weights", 1)
         values = delayed(m, self.skip.values, "skip_values", 1)
-        column_later = delayed(m, step, "skip_column", 1)
+        column_later = delayed(m, step, "skip_column", 1 + SKIP_READ)
         products: list[Value] = []
         for core in range(plan.cores):
             weight = weights.word_select(core, skip.weight_bits).as_signed()

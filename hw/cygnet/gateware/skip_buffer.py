@@ -18,8 +18,8 @@ __all__ = ["SkipBuffer", "SkipReadSignature"]
 class SkipReadSignature(wiring.Signature):
     """The reader's view.
 
-    Members: word ``Out``, a row of channels of the oldest pixel; values ``In``, its counts one
-    clock later; release ``Out``, that pixel is done.
+    Members: word ``Out``, a row of channels of the oldest pixel; values ``In``, its counts two
+    clocks later; release ``Out``, that pixel is done with this clock.
     """
 
     def __init__(self, skip: SkipPlan) -> None:
@@ -73,13 +73,13 @@ class SkipBuffer(wiring.Component):
             m.d.sync += written.eq(Mux(written == depth - 1, 0, written + 1))
 
         oldest = Signal(unsigned_width(depth - 1))
-        oldest_next = Signal.like(oldest)
-        m.d.comb += oldest_next.eq(oldest)
         with m.If(self.read.release):
-            m.d.comb += oldest_next.eq(Mux(oldest == depth - skip.words, 0, oldest + skip.words))
-        m.d.sync += [oldest.eq(oldest_next), self.credit.eq(self.read.release)]
+            m.d.sync += oldest.eq(Mux(oldest == depth - skip.words, 0, oldest + skip.words))
+        # The memory may lie far away: its address is a register.
+        address = Signal.like(oldest, reset_less=True)
+        m.d.sync += [address.eq(oldest + self.read.word), self.credit.eq(self.read.release)]
         m.d.comb += [
-            read.addr.eq(oldest_next + self.read.word),
+            read.addr.eq(address),
             read.en.eq(1),
             self.read.values.eq(read.data),
         ]
