@@ -55,7 +55,7 @@ ADDRESS = 3
 goes to memories far and wide."""
 READ = 3
 """Weight address to weights: the memory, its output register, and one for what chooses between
-memory blocks."""
+memory blocks; multiplier blocks, which stand in few columns of the device, take one more."""
 SKIP_READ = 2
 """A row that a shortcut asks for to its counts: a register for the address, and one for that of the
 memory, which may lie far away."""
@@ -224,6 +224,11 @@ class LayerPlan:
         return product_latency(self.value, self.arithmetic, self.weight_bits, self.columns)
 
     @property
+    def read_latency(self) -> int:
+        """Clocks from a weight's address to the weight at its multiplier."""
+        return READ + (self.arithmetic == "dsp")
+
+    @property
     def skip_latency(self) -> int:
         """Clocks of the products of an identity shortcut, from the row that is asked for."""
         return 0 if self.skip is None else SKIP_READ + self.skip.product_latency
@@ -251,7 +256,7 @@ class LayerPlan:
     @property
     def to_sums(self) -> int:
         """Clocks from a walk's last event to its sums."""
-        return PICK + ADDRESS + READ + self.product_latency + ACCUMULATE
+        return PICK + ADDRESS + self.read_latency + self.product_latency + ACCUMULATE
 
     @property
     def to_current(self) -> int:

@@ -11,7 +11,7 @@ from cygnet.gateware.delay import delayed
 from cygnet.gateware.events import event_layout, sums_layout
 from cygnet.gateware.load import Words, parameter_memory
 from cygnet.gateware.products import digit_product, multiply, shift_add_product
-from cygnet.layer_plan import ADDRESS, READ, LayerPlan
+from cygnet.layer_plan import ADDRESS, LayerPlan
 from cygnet.product_plan import digits
 
 __all__ = ["SynapseEngine"]
@@ -66,7 +66,7 @@ class SynapseEngine(wiring.Component):
         address = delayed(m, sum_, "address", ADDRESS - 1)
         m.d.comb += [port.addr.eq(address), port.en.eq(1)]
         row = port.data
-        for stage in range(1, READ):
+        for stage in range(1, plan.read_latency):
             read = Signal.like(port.data, name=f"row_{stage}", reset_less=True)
             m.d.sync += read.eq(row)
             row = read
@@ -77,10 +77,10 @@ class SynapseEngine(wiring.Component):
         taken = delayed(m, event.values, "taken", ADDRESS)
         values = Signal(event.values.shape(), reset_less=True)
         m.d.sync += values.eq(Mux(valid, taken, 0))
-        values = delayed(m, values, "values", READ - 1)
+        values = delayed(m, values, "values", plan.read_latency - 1)
         flags = Signal(data.StructLayout({"first": 1, "last": 1, "end": 1}))
         m.d.comb += flags.eq(Cat(event.first, self.i.valid & event.last, event.end))
-        clocks = ADDRESS + READ + plan.product_latency - 1
+        clocks = ADDRESS + plan.read_latency + plan.product_latency - 1
         flags = delayed(m, flags, "flags", clocks, reset_less=False)
         late = delayed(m, flags, "late", 1, reset_less=False)
 
