@@ -11,7 +11,7 @@ import pytest
 from cygnet.cosim.lint import lint
 from cygnet.gateware.line_buffer import LineBuffer
 from cygnet.gateware.verilog import convert, generate, top_name
-from cygnet.hardware import HardwareConfig
+from cygnet.hardware import HardwareConfig, LayerHardware
 from cygnet.images import memories
 from cygnet.layer_plan import plan_layers
 from networks import dense_network
@@ -29,7 +29,23 @@ def test_header_tells_configuration_and_checksum(text: str) -> None:
     assert all(line.startswith("//") for line in header.strip().splitlines())
     assert f"checksum   {network.digest}" in header
     assert "time-steps 2" in header
-    assert "layer1: 12 -> 10, 8-bit weights, 4 lanes, gn, tau 4" in header
+    assert "layer1: 12 -> 10, 8-bit weights, 4 lanes lut, gn, tau 4, membrane " in header
+    assert ", cores 1 fast\n" in header
+
+
+def test_header_tells_what_differs_from_layer_to_layer() -> None:
+    network = dense_network(1, steps=4)
+    layers = (
+        LayerHardware(10, cores=2, arithmetic="dsp"),
+        LayerHardware(7, neuron="small", block=2),
+        LayerHardware(1),
+    )
+    header = generate(network, HardwareConfig(steps=4, beat=4, layers=layers))
+    assert "10 lanes dsp, gn" in header
+    assert "cores 2 fast\n" in header
+    assert "7 lanes lut, blocks of 2 steps, gn" in header
+    assert "cores 1 small\n" in header
+    assert "1 lanes lut, accumulates\n" in header
 
 
 def test_every_memory_with_an_image_reads_it_once(text: str) -> None:

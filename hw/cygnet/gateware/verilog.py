@@ -130,11 +130,13 @@ def _header(
             neuron = "accumulates"
         else:
             neuron = (
-                f"{plan.core.kind}, tau {plan.core.tau}, membrane {plan.core.membrane_width} bits"
+                f"{plan.core.kind}, tau {plan.core.tau}, membrane {plan.core.membrane_width} bits, "
+                f"cores {plan.cores} {plan.core.variant}"
             )
+        block = f", blocks of {plan.columns} steps" if plan.blocks > 1 else ""
         lines.append(
             f"layer      {plan.name}: {describe_shape(network, plan.number)}, "
-            f"{plan.weight_bits}-bit weights, {plan.lanes} lanes, {neuron}"
+            f"{plan.weight_bits}-bit weights, {plan.lanes} lanes {plan.arithmetic}{block}, {neuron}"
         )
     filled = (
         "The memories are empty until they are loaded; nothing runs before."
