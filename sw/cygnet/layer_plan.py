@@ -426,6 +426,7 @@ def _buffer(
         layer.synapses.stride,
         padding,
         layer.pool,
+        spare_lines=hardware.spare_lines,
     )
 
 
@@ -451,6 +452,7 @@ def _projection(
         columns,
         network.events(shortcut.source),
         stride=shortcut.stride,
+        spare_lines=hardware.spare_lines,
     )
 
 

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from accelerators import compare, simulate
+from cygnet.golden.timing import count_events, predict
 from cygnet.golden.values import run
-from cygnet.hardware import HardwareConfig
-from networks import dense_frames, dense_network
+from cygnet.hardware import HardwareConfig, LayerHardware
+from networks import dense_frames, dense_network, maps_network
 from random_networks import draw
 
 CASES = [
@@ -51,6 +53,29 @@ def test_random_networks_in_blocks(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(301, 306))
 def test_random_networks_on_counts(seed: int) -> None:
     compare(*draw(seed))
+
+
+@pytest.mark.parametrize(("seed", "spare"), [(0, 1), (3, 2), (5, 1), (201, 3), (302, 1)])
+def test_spare_lines(seed: int, spare: int) -> None:
+    network, hardware, frames = draw(seed)
+    compare(network, replace(hardware, spare_lines=spare), frames)
+
+
+def test_spare_lines_let_layers_wait_less() -> None:
+    """Layers that take about as long as each other, a strided one among them."""
+    network = maps_network(3, size=16, channels=8)
+    layers = tuple(map(LayerHardware, (4, 8, 2, 1)))
+    hardware = HardwareConfig(steps=2, beat=2, layers=layers)
+    frames = dense_frames(network, 12, seed=4, density=0.6)
+    counts = run(network, frames, steps=2, record=True).counts
+
+    def interval(spare: int) -> float:
+        config = replace(hardware, spare_lines=spare)
+        events = count_events(network, config, frames, counts)
+        return predict(network, config, events).interval
+
+    assert interval(1) < 0.9 * interval(0)
+    compare(network, replace(hardware, spare_lines=1), frames[:2])
 
 
 @pytest.mark.slow

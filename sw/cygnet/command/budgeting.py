@@ -31,9 +31,10 @@ def budget_for(
     mhz: float,
     beat: int | None,
     arithmetic: str | None,
+    spare_lines: int,
     data: list[str] | None,
 ) -> Budget:
-    """What ``--budget``, ``--fps``, ``--mhz``, ``--arithmetic`` and ``--data`` ask for."""
+    """What ``--budget`` and the options that go with it ask for."""
     one_of(device, "--budget", tuple(DEVICES))
     kinds = None
     if arithmetic is not None:
@@ -49,6 +50,7 @@ def budget_for(
         mhz=mhz,
         beat=beat,
         arithmetic=kinds,
+        spare_lines=spare_lines,
         events=None if not data else _events(network, path, steps, data),
         label=str(path),
     )

@@ -61,6 +61,15 @@ Block = Annotated[
 ]
 
 
+SpareLines = Annotated[
+    int,
+    typer.Option(
+        help="Lines of a map that every line buffer has beyond those that it needs: block RAM for "
+        "fewer waits."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class HardwareOptions:
     """A command that has a parameter of this kind has each field as an option
@@ -72,6 +81,7 @@ class HardwareOptions:
     cores: Cores = "1"
     arithmetic: Arithmetic = None
     block: Block = str(BLOCK)
+    spare_lines: SpareLines = 0
 
     def config(self, network: Network, steps: int) -> HardwareConfig:
         """What they choose for a network.
@@ -121,11 +131,11 @@ class HardwareOptions:
                 )
                 for number, layer in enumerate(layers)
             ]
-            config = replace(config, layers=tuple(layers))
+            config = replace(config, layers=tuple(layers), spare_lines=self.spare_lines)
             config.check(network)
         except (TypeError, ValueError) as error:
             raise CygnetError(
-                f"{error}; mend --steps, --lanes, --cores, --block or --beat"
+                f"{error}; mend --steps, --lanes, --cores, --block, --beat or --spare-lines"
             ) from None
         return config
 

@@ -110,6 +110,7 @@ def verilog(
             mhz=mhz,
             beat=chosen.beat,
             arithmetic=chosen.arithmetic,
+            spare_lines=chosen.spare_lines,
             data=data,
         )
         if not as_json:

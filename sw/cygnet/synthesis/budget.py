@@ -74,6 +74,7 @@ def balance(
     mhz: float = 100.0,
     beat: int | None = None,
     arithmetic: Sequence[Arithmetic] | None = None,
+    spare_lines: int = 0,
     events: Sequence[NDArray[np.int64]] | None = None,
     label: str | None = None,
 ) -> Budget:
@@ -87,6 +88,7 @@ def balance(
     :param mhz: the clock that frames a second are reckoned with
     :param arithmetic: for each layer; None for multipliers where the device has them left and they
         save the most tables
+    :param spare_lines: of every line buffer, see :class:`~cygnet.hardware.HardwareConfig`
     :param events: of each layer, as for :func:`expected_clocks`
     :param label: what errors call the network; None for its name
     :raises CygnetError: the network does not fit, or not at that rate; with what it needs and what
@@ -95,7 +97,8 @@ def balance(
     beat = default_beat(network) if beat is None else beat
     plain: Arithmetic = "lut6" if device.family == "xilinx" else "lut"
     given = tuple(arithmetic or (plain,) * len(network.layers))
-    search = _Search(network, device, steps, beat, given, arithmetic is None, events)
+    whole = HardwareConfig(steps, beat, (), spare_lines=spare_lines)
+    search = _Search(network, device, whole, given, arithmetic is None, events)
     least = search.multiply(search.build(tuple(LayerHardware(1, arithmetic=a) for a in given)))
     label = f"network {network.name!r}" if label is None else label
     _refuse(label, device, least)
@@ -146,6 +149,7 @@ class _Option:
 class _Search:
     """What stays the same for all that is tried.
 
+    :param hardware: what is not of the layers
     :param arithmetic: of each layer
     :param choose: whether multipliers may take its place
     :param least: block RAMs of the smallest accelerator, for which there is room
@@ -153,8 +157,7 @@ class _Search:
 
     network: Network
     device: Device
-    steps: int
-    beat: int
+    hardware: HardwareConfig
     arithmetic: tuple[Arithmetic, ...]
     choose: bool
     events: Sequence[NDArray[np.int64]] | None
@@ -164,12 +167,11 @@ class _Search:
         plans = self.plans(layers)
         areas = tuple(layer_area(plan, self.device) for plan in plans)
         clocks = tuple(map(self.clocks, plans))
-        hardware = HardwareConfig(steps=self.steps, beat=self.beat, layers=layers)
+        hardware = replace(self.hardware, layers=layers)
         return Budget(hardware, areas, clocks, total(areas, self.device))
 
     def plans(self, layers: tuple[LayerHardware, ...]) -> tuple[LayerPlan, ...]:
-        hardware = HardwareConfig(steps=self.steps, beat=self.beat, layers=layers)
-        return plan_layers(self.network, hardware)
+        return plan_layers(self.network, replace(self.hardware, layers=layers))
 
     def clocks(self, plan: LayerPlan) -> int:
         return expected_clocks(plan, None if self.events is None else self.events[plan.number])
