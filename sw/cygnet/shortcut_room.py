@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["lead", "projection_lines", "skip_slots"]
 
+SPARE_LINES = 3
+"""Of a projection shortcut. With one, the layers on the main path of ResNet-20 stood still for a
+sixth of the time (docs/results/accelerator.md); a fourth brings nothing."""
+
 
 def _needed(plan: LayerPlan, target: NDArray[np.int64]) -> NDArray[np.int64]:
     """The last pixel of its source that a layer needs for each of the given windows."""
@@ -56,8 +60,8 @@ def skip_slots(plans: Sequence[LayerPlan], number: int, source: int) -> int:
 
 
 def projection_lines(plans: Sequence[LayerPlan], number: int, buffer: BufferPlan) -> int:
-    """Lines that a projection shortcut must hold for the main path never to wait for ever, and one
-    more, so that it seldom waits."""
+    """Lines that a projection shortcut must hold for the main path never to wait for ever, and
+    three more, so that it seldom waits."""
     ahead = lead(plans, number, buffer.source) // buffer.width
     tops = np.repeat([row.top for row in buffer.window_rows], len(buffer.window_columns))
-    return int((ahead - tops).max()) + 2
+    return int((ahead - tops).max()) + 1 + SPARE_LINES
