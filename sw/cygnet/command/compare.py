@@ -51,7 +51,7 @@ def compare_methods(
     steps: list[int],
     *,
     calibration: int = 1000,
-    batch: int = 100,
+    batch: int | None = None,
     device: str = "cpu",
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -117,7 +117,9 @@ def compare(
     std: Std = None,
     layout: Layout = "nhwc",
     calibration: Calibration = 1000,
-    batch: Annotated[int, typer.Option(help="Images at once.")] = 100,
+    batch: Annotated[
+        int | None, typer.Option(help="Images at once; as suits the device where left out.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     plot: Annotated[
         Path | None, typer.Option(help="An .svg of accuracy and error against T to write.")
@@ -131,7 +133,7 @@ def compare(
     wanted = sorted(set(whole_numbers(steps, "--steps")))
     if not 1 <= wanted[0] <= wanted[-1] <= 4096:
         raise CygnetError(f"--steps: {steps} must be in 1..4096")
-    if calibration < 1 or batch < 1:
+    if calibration < 1 or (batch is not None and batch < 1):
         raise CygnetError("--calibration and --batch must be at least 1")
     names = [name.strip() for name in methods.split(",")]
     for name in names:

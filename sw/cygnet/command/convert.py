@@ -324,16 +324,10 @@ def float_labels(
     spiking: SpikingNetwork, x: NDArray[np.uint8], steps: int, progress: Any = None
 ) -> NDArray[np.int64]:
     """int64[T, n]: the class that the spiking network in floats gives after each time-step."""
-    import torch
+    from cygnet.conversion import logits_by_step
 
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(x), 500):
-            part = spiking(spiking.input(x[start : start + 500].copy()), steps)
-            parts.append(part.argmax(dim=2).numpy())
-            if progress is not None:
-                progress(min(start + 500, len(x)), len(x))
-    return np.concatenate(parts, axis=1)
+    found = logits_by_step(spiking, x, steps, progress=progress).argmax(2).numpy()
+    return np.asarray(found, dtype=np.int64)
 
 
 def falls(shares: list[float]) -> list[str]:

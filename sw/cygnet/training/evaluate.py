@@ -33,7 +33,7 @@ def logits(
     dataset: Dataset,
     spec: InputSpec,
     *,
-    batch: int = 500,
+    batch: int = 100,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
@@ -58,7 +58,7 @@ def accuracy(
     dataset: Dataset,
     spec: InputSpec,
     *,
-    batch: int = 500,
+    batch: int = 100,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
