@@ -57,11 +57,11 @@ bench: $(READY) ## images per second: golden model against torch, and the RTL un
 bench-neuron: $(READY) ## area and speed of the neuron cores, by Yosys and nextpnr
 	$(BIN)/python benchmarks/neuron.py --jobs $(JOBS)
 
-bench-accelerator: $(READY) ## whole accelerators; NETWORKS=folder of .cyg files, DATA=mnist.npz
-	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA)
+bench-accelerator: $(READY) ## whole accelerators; NETWORKS=folder of .cyg files, DATA=mnist.npz, CIFAR=cifar10-test.npz
+	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA) $(if $(CIFAR),--cifar $(CIFAR))
 
 bench-accelerator-full: $(READY) ## the same, and nothing that was kept is used
-	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA) --full
+	$(BIN)/python benchmarks/accelerator.py --networks $(NETWORKS) --data $(DATA) $(if $(CIFAR),--cifar $(CIFAR)) --full
 
 clean: ## remove what was built, but not .venv
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

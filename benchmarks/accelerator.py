@@ -2,8 +2,8 @@
 """Whole accelerators: accuracy and cycles on a test set, area and speed on a device.
 
 Writes build/bench/accelerator.json. Run by ``make bench-accelerator NETWORKS=folder
-DATA=mnist.npz``; the folder has ``mlp.cyg`` and ``lenet.cyg`` (docs/results/accelerator.md says how
-they are made).
+DATA=mnist.npz CIFAR=cifar10-test.npz``; the folder has ``mlp.cyg`` and ``lenet.cyg``
+(docs/results/accelerator.md says how they are made). Without CIFAR-10 its rows are left out.
 Results of synthesis are kept by content; ``--full`` makes them anew. Cycles are those of the golden
 timing model, which the RTL is compared with by ==.
 """
@@ -13,9 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cygnet.command.options import HardwareOptions
 from cygnet.command.synth import accelerator_source
@@ -23,17 +27,19 @@ from cygnet.data import load as load_data
 from cygnet.files import write_text
 from cygnet.golden.timing import count_events, lane_use, predict
 from cygnet.golden.values import run
-from cygnet.layer_plan import plan_layers
+from cygnet.layer_plan import LayerPlan, plan_layers
 from cygnet.network_file import load
 from cygnet.synthesis import synthesize, target
-from cygnet.synthesis.area import DEVICES, layer_area, total
+from cygnet.synthesis.area import accelerator_area, family_device
 
 
 @dataclass(frozen=True)
 class Case:
     """One accelerator on one target.
 
+    :param network: file without its ``.cyg``; those of CIFAR-10 are in ``experiments/weights``
     :param mhz: that the router goes on for until it is met
+    :param seed: of the first placement
     """
 
     network: str
@@ -43,6 +49,9 @@ class Case:
     beat: int | None = None
     arithmetic: str = "lut"
     mhz: int = 100
+    steps: int = 1
+    data: Literal["mnist", "cifar"] = "mnist"
+    seed: int = 1
 
 
 CASES = {
@@ -52,26 +61,36 @@ CASES = {
     "mlp-128": Case("mlp", "ecp5-85k-6", "128,10", "2,1", beat=16, arithmetic="dsp,lut", mhz=110),
     "lenet": Case("lenet", "ecp5-85k-6", "6,16,20,12,5", "3,4,1,1,1", mhz=122),
 }
+WEIGHTS = Path(__file__).parents[1] / "experiments" / "weights"
 ROUTER = ("--router", "router2", "--tmg-ripup")
 """nextpnr's, with another try for every wire that is late: without it neighbours may be joined by
 wires of 3 to 6 ns."""
-IMAGES = 1000
-"""Of which events are counted back to back; accuracy and latency take all."""
+IMAGES = {"mnist": 1000, "cifar": 100}
+"""Of which events are counted, alone and back to back; accuracy takes all."""
+
+
+def ceiling(plans: Sequence[LayerPlan], events: Sequence[NDArray[np.int64]]) -> float:
+    """Clocks of a frame in the slowest layer if its lanes never rested: events in windows x outputs
+    / lanes, the mean over images."""
+    each = zip(plans, events, strict=True)
+    return max(float(found.sum(axis=1).mean()) * plan.outputs / plan.lanes for plan, found in each)
 
 
 def measure(
     name: str, case: Case, folder: Path, data: str, seeds: int, full: bool
 ) -> dict[str, Any]:
     """One row."""
-    network = load(folder / f"{case.network}.cyg")
+    kept = WEIGHTS if case.data == "cifar" else folder
+    network = load(kept / f"{case.network}.cyg")
     config = HardwareOptions(
         lanes=case.lanes, cores=case.cores, beat=case.beat, arithmetic=case.arithmetic
-    ).config(network, steps=1)
+    ).config(network, steps=case.steps)
     images = load_data([data], split="test", layout=network.input.layout)
     x = images.x.reshape(-1, *network.input.shape)
-    labels = run(network, x, steps=1).labels
-    few = x[:IMAGES]
-    events = count_events(network, config, few, run(network, few, steps=1, record=True).counts)
+    labels = run(network, x, steps=case.steps).labels
+    few = x[: IMAGES[case.data]]
+    counts = run(network, few, steps=case.steps, record=True).counts
+    events = count_events(network, config, few, counts)
     alone = predict(network, config, events, back_to_back=False)
     chain = predict(network, config, events)
     text, top, contents = accelerator_source(network, config)
@@ -81,13 +100,13 @@ def measure(
             top=top,
             target=target(case.where),
             images=contents,
-            seeds=range(1, seeds + 1),
+            seeds=range(case.seed, case.seed + seeds),
             mhz=case.mhz,
             options=ROUTER,
             cache=Path(fresh) if full else None,
         )
-    device = DEVICES["ecp5-85k" if case.where.startswith("ecp5") else "xc7a200t"]
-    expected = total([layer_area(plan, device) for plan in plan_layers(network, config)], device)
+    device = family_device(target(case.where).family)
+    expected = accelerator_area(network, config, device)
     fmax = report.fmax_mhz
     return {
         "case": name,
@@ -95,6 +114,7 @@ def measure(
         "accuracy": float((labels == images.y).mean()),
         "latency": float(alone.latency.mean()),
         "interval": chain.interval,
+        "ceiling": ceiling(plan_layers(network, config), events),
         "lane_use": lane_use(network, config, events, chain),
         "area": report.area,
         "ffs": report.ffs,
@@ -111,15 +131,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=Path, required=True, help="folder of the .cyg files")
     parser.add_argument("--data", required=True, help="MNIST as .npz")
+    parser.add_argument("--cifar", help="CIFAR-10 as .npz")
     parser.add_argument("--case", action="append", choices=CASES, help="only this one")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="make kept results anew")
     parser.add_argument("--output", type=Path, default=Path("build/bench/accelerator.json"))
     options = parser.parse_args()
     rows = []
+    data = {"mnist": options.data, "cifar": options.cifar}
     for name in options.case or CASES:
         case = CASES[name]
-        row = measure(name, case, options.networks, options.data, options.seeds, options.full)
+        if data[case.data] is None:
+            print(f"{name}: left out, as its data are not given")
+            continue
+        row = measure(name, case, options.networks, data[case.data], options.seeds, options.full)
         rows.append(row)
         print(json.dumps(row), flush=True)
         write_text(options.output, json.dumps({"rows": rows}, indent=2) + "\n")

@@ -31,6 +31,7 @@ from cygnet.network import Network
 from cygnet.network_file import load
 from cygnet.synthesis import SEEDS, TARGETS, Report, synthesize
 from cygnet.synthesis import target as find
+from cygnet.synthesis.area import accelerator_area, family_device
 from cygnet.synthesis.hierarchy import KINDS
 from cygnet.synthesis.report import named_path
 
@@ -84,8 +85,9 @@ def synth(
 ) -> None:
     """Area of each module and speed of a design on a device, by Yosys and nextpnr.
 
-    Of a network, the accelerator with the same options as for `cygnet verilog`. Results are kept by
-    content: what was built once is read again. An ECP5 without a speed is the slowest, 6.
+    Of a network, the accelerator with the same options as for `cygnet verilog`, beside what
+    `--budget` estimates for it. Results are kept by content: what was built once is read again. An
+    ECP5 without a speed is the slowest, 6.
 
     Example: cygnet synth mnist.cyg --target ecp5-85k --lanes 16,10 --seeds 3
     """
@@ -94,12 +96,22 @@ def synth(
         device = find(target)
     except ValueError as error:
         raise CygnetError(f"--{error}") from None
-    stated: dict[str, Any] = {"command": invocation(), "network": None, "hardware": None}
+    stated: dict[str, Any] = {
+        "command": invocation(),
+        "network": None,
+        "hardware": None,
+        "estimate": None,
+    }
     if design.suffix == ".cyg":
         network = load(design)
         config = chosen.config(network, steps)
         text, module, contents = accelerator_source(network, config)
-        stated |= {"network": network.digest, "hardware": asdict(config)}
+        area = accelerator_area(network, config, family_device(device.family))
+        stated |= {
+            "network": network.digest,
+            "hardware": asdict(config),
+            "estimate": {"area": area.tables, "brams": area.rams, "dsps": area.dsps},
+        }
     else:
         text = read_bytes(design).decode(errors="replace")
         checksum = _CHECKSUM.search(text)
@@ -131,7 +143,7 @@ def synth(
     if as_json:
         print_json(content)
     else:
-        _show(report)
+        _show(report, stated["estimate"])
 
 
 def accelerator_source(network: Network, config: HardwareConfig) -> tuple[str, str, dict[str, str]]:
@@ -144,11 +156,17 @@ def accelerator_source(network: Network, config: HardwareConfig) -> tuple[str, s
     return generate(network, config), top_name(network), contents
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, estimate: dict[str, int] | None) -> None:
     fmax = "not routed" if report.fmax_mhz is None else f"{report.fmax_mhz:.1f}"
     counts = (report.area, report.ffs, report.brams, report.dsps)
     columns = ("target", "area", "flip-flops", "block RAM", "DSP", "Fmax (MHz)")
-    show("", columns, [(report.target, *counts, fmax)])
+    totals: list[tuple[object, ...]] = [(report.target, *counts, fmax)]
+    if estimate is not None:
+        area, brams, dsps = (estimate[kind] for kind in ("area", "brams", "dsps"))
+        totals.append(("estimated before", area, "", brams, dsps, ""))
+        off = (_off(area, report.area), "", _off(brams, report.brams), _off(dsps, report.dsps))
+        totals.append(("which is off by", *off, ""))
+    show("", columns, totals)
     titles = ("module", "LUT", "carry", "flip-flops", "RAM cells", "block RAM", "DSP")
     rows = [
         (place or "(top)", *(use[kind] for kind in KINDS))
@@ -161,3 +179,8 @@ def _show(report: Report) -> None:
         path = [(name, f"{delay:.2f}") for name, delay in named_path(slowest.critical) if delay]
         title = f"Critical path of seed {slowest.seed} ({slowest.fmax_mhz:.1f} MHz)"
         show(title, ("through", "ns"), path)
+
+
+def _off(estimate: int, found: int) -> str:
+    """How far an estimate is from what was found."""
+    return f"{estimate / found - 1:+.0%}" if found else f"{estimate:+d}"

@@ -16,10 +16,21 @@ from functools import cache
 from typing import Literal
 
 from cygnet.buffer_plan import BufferPlan
-from cygnet.layer_plan import LayerPlan
+from cygnet.hardware import HardwareConfig
+from cygnet.layer_plan import LayerPlan, plan_layers
+from cygnet.network import Network
 from cygnet.product_plan import digits, packs, product_terms
 
-__all__ = ["DEVICES", "Device", "LayerArea", "block_rams", "layer_area", "total"]
+__all__ = [
+    "DEVICES",
+    "Device",
+    "LayerArea",
+    "accelerator_area",
+    "block_rams",
+    "family_device",
+    "layer_area",
+    "total",
+]
 
 _RAM_CELL = 6
 """Tables that a cell of distributed RAM takes (16 words of 4 bits)."""
@@ -65,6 +76,13 @@ DEVICES = {
     )
 }
 """By name; sizes as their makers state them."""
+
+
+def family_device(family: str) -> Device:
+    """The smallest device of a family, whose estimates are those of every other one."""
+    found = (device for device in DEVICES.values() if device.family == family)
+    return min(found, key=lambda device: device.tables)
+
 
 _SHAPES = {
     "ecp5": ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
@@ -196,3 +214,9 @@ def total(areas: Sequence[LayerArea], device: Device) -> LayerArea:
         sum(area.rams for area in areas),
         sum(area.dsps for area in areas),
     )
+
+
+def accelerator_area(network: Network, hardware: HardwareConfig, device: Device) -> LayerArea:
+    """The estimate for a network on a configuration."""
+    plans = plan_layers(network, hardware)
+    return total([layer_area(plan, device) for plan in plans], device)

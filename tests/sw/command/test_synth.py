@@ -50,12 +50,27 @@ def test_a_network(call: Call, cyg: Path, tmp_path: Path, fake: dict[str, Any]) 
     assert found["fmax_mhz"] == 99.5
     assert found["modules"] == {"": dict.fromkeys(KINDS, 1)}
     assert (fake["top"], fake["jobs"], list(fake["seeds"])) == ("cygnet_tiny", 3, [1, 2])
+    validate(found, "synth")
+    # A multiplier for each lane, which two steps share.
+    assert found["estimate"]["dsps"] == 4 + 3 + 5
     assert network.digest in fake["verilog"]
     shown = call("synth", cyg, "-o", out)
     assert shown.err.endswith(
         f"next: cygnet report {tmp_path}, which shows what each layer takes\n"
     )
     assert call("synth", cyg).err == "mapping, placing\n"
+
+
+def test_how_far_the_estimate_was_off(call: Call, cyg: Path, fake: dict[str, Any]) -> None:
+    """FAKE has 10 tables, 3 block RAMs and no multiplier."""
+    options = ("--lanes", 2, "--arithmetic", "dsp")
+    estimate = call("synth", cyg, *options, "--json").json["estimate"]
+    shown = call("synth", cyg, *options).out
+    (off,) = re.findall(r"which is off by +(.*)", shown)
+    area, brams, dsps = off.split()
+    assert float(area.rstrip("%")) == pytest.approx(10 * (estimate["area"] - 10), abs=0.5)
+    assert float(brams.rstrip("%")) == pytest.approx(100 * (estimate["brams"] / 3 - 1), abs=0.5)
+    assert (estimate["dsps"], dsps) == (6, "+6")
 
 
 def test_verilog_of_a_network_and_of_anybody(
@@ -65,6 +80,7 @@ def test_verilog_of_a_network_and_of_anybody(
     found = call("synth", tmp_path / "cygnet_tiny.v", "--json").json
     assert found["network"] == load(cyg).digest
     assert found["hardware"] is None
+    assert found["estimate"] is None
     (tmp_path / "own.v").write_text("module own(input clk); endmodule\n")
     found = call("synth", tmp_path / "own.v", "--json").json
     assert found["network"] is None
