@@ -102,6 +102,7 @@ def measure(
             images=contents,
             seeds=range(case.seed, case.seed + seeds),
             mhz=case.mhz,
+            stages=[layer.name for layer in network.layers],
             options=ROUTER,
             cache=Path(fresh) if full else None,
         )

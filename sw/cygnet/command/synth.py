@@ -96,6 +96,7 @@ def synth(
         device = find(target)
     except ValueError as error:
         raise CygnetError(f"--{error}") from None
+    stages: list[str] = []
     stated: dict[str, Any] = {
         "command": invocation(),
         "network": None,
@@ -106,6 +107,7 @@ def synth(
         network = load(design)
         config = chosen.config(network, steps)
         text, module, contents = accelerator_source(network, config)
+        stages = [layer.name for layer in network.layers]
         area = accelerator_area(network, config, family_device(device.family))
         stated |= {
             "network": network.digest,
@@ -132,6 +134,7 @@ def synth(
             seeds=range(1, seeds + 1),
             mhz=mhz,
             optimise=not plain,
+            stages=stages,
             options=option or (),
             jobs=processes,
             cache=cache,

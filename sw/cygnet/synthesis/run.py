@@ -14,7 +14,8 @@ from cygnet.cache import content_key
 from cygnet.cache import default_cache as common_cache
 from cygnet.cosim.tools import yosys
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, fanout, hierarchy, ice40, netlist, retime
+from cygnet.synthesis import ecp5, fanout, floorplan, hierarchy, ice40, retime
+from cygnet.synthesis import netlist as netlists
 from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.nextpnr import nextpnr, place_and_route, router
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7)
-_STEPS = {"ecp5": (ecp5, retime, netlist), "ice40": (ice40, netlist)}
+_STEPS = {"ecp5": (ecp5, retime, netlists), "ice40": (ice40, netlists)}
 """Modules of the steps on a mapped netlist, by family."""
 
 
@@ -44,6 +45,7 @@ def synthesize(
     mhz: int = 400,
     optimise: bool = True,
     copies: bool = True,
+    stages: Sequence[str] = (),
     options: Sequence[str] = (),
     jobs: int = 1,
     cache: Path | None = None,
@@ -59,6 +61,8 @@ def synthesize(
     :param optimise: Cygnet's steps between Yosys and nextpnr: :mod:`cygnet.synthesis.ecp5`,
         :mod:`cygnet.synthesis.retime`, :mod:`cygnet.synthesis.ice40`
     :param copies: and :mod:`cygnet.synthesis.fanout`
+    :param stages: names of the layers of an accelerator, in order: on an ECP5 most of whose block
+        RAMs are in use, :mod:`cygnet.synthesis.floorplan` gives these their sites
     :param options: more options for nextpnr, such as ``--router router1``; without that
         one, :func:`router` chooses
     :param jobs: placements at a time
@@ -78,11 +82,12 @@ def synthesize(
         return Report(target.name, *area, None, modules=mapped["modules"])
     if "--router" not in options:
         options = (*options, *router(target.family, mapped["cells"]))
+    netlist = mapped["netlist"]
+    if optimise and target.family == "ecp5" and stages:
+        netlist = floorplan.tied(netlist, target.size, stages)
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        routes = pool.map(
-            lambda seed: _route(mapped["netlist"], target, arguments, seed, folder), seeds
-        )
+        routes = pool.map(lambda seed: _route(netlist, target, arguments, seed, folder), seeds)
         found = []
         for route in routes:
             found.append(route)
