@@ -65,7 +65,6 @@ class BufferPlan:
     :param padding: (vertical, horizontal)
     :param pool: sum pooling between the source and this buffer, or None
     :param least_lines: lines that it must have for other reasons than its own windows
-    :param spare_lines: of a map, more than it must have
     """
 
     source: int
@@ -80,7 +79,6 @@ class BufferPlan:
     padding: tuple[int, int] = (0, 0)
     pool: SumPool | None = None
     least_lines: int = 0
-    spare_lines: int = 0
 
     @cached_property
     def window_rows(self) -> tuple[WindowRow, ...]:
@@ -131,8 +129,7 @@ class BufferPlan:
         read = max(row.count for row in self.window_rows)
         meanwhile = max(min(self.stride[0], self.height), self.window_rows[0].advance)
         short = self.source != INPUT and len(self.window_rows) <= 4 * read
-        spare = self.spare_lines if self.height > 1 else 0
-        return max(read + meanwhile + (read - 1 if short else 0), self.least_lines) + spare
+        return max(read + meanwhile + (read - 1 if short else 0), self.least_lines)
 
     @property
     def line_rows(self) -> int:

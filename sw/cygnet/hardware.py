@@ -20,7 +20,6 @@ __all__ = ["BLOCK", "HardwareConfig", "LayerHardware", "default_beat"]
 MAX_LANES = 512
 MAX_BEAT = 64
 MAX_BLOCK = 64
-MAX_SPARE = 64
 BLOCK = 8
 
 
@@ -87,8 +86,6 @@ class HardwareConfig:
     :param beat: input values that arrive in one transfer; where a convolution reads the input, its
         channels
     :param layers: one for each layer of the network
-    :param spare_lines: lines of a map that every line buffer has beyond those that it needs: block
-        RAM for fewer waits where layers take about as long as each other; 0..64
     :param loadable: weights, biases and thresholds are written at run time, not read from images;
         every one of them then lies in a memory
     """
@@ -97,13 +94,11 @@ class HardwareConfig:
     beat: int
     layers: tuple[LayerHardware, ...]
     loadable: bool = False
-    spare_lines: int = 0
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
             ("steps", self.steps, 1, 4096),
             ("beat", self.beat, 1, MAX_BEAT),
-            ("spare_lines", self.spare_lines, 0, MAX_SPARE),
         ):
             if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(f"{name} must be an integer, not {value!r}")

@@ -426,7 +426,6 @@ def _buffer(
         layer.synapses.stride,
         padding,
         layer.pool,
-        spare_lines=hardware.spare_lines,
     )
 
 
@@ -452,7 +451,6 @@ def _projection(
         columns,
         network.events(shortcut.source),
         stride=shortcut.stride,
-        spare_lines=hardware.spare_lines,
     )
 
 

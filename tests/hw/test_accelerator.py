@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from accelerators import compare, simulate
+from cygnet import shortcut_room
 from cygnet.golden.timing import count_events, predict
 from cygnet.golden.values import run
 from cygnet.hardware import HardwareConfig, LayerHardware
@@ -55,13 +55,7 @@ def test_random_networks_on_counts(seed: int) -> None:
     compare(*draw(seed))
 
 
-@pytest.mark.parametrize(("seed", "spare"), [(0, 1), (3, 2), (5, 1), (201, 3), (302, 1)])
-def test_spare_lines(seed: int, spare: int) -> None:
-    network, hardware, frames = draw(seed)
-    compare(network, replace(hardware, spare_lines=spare), frames)
-
-
-def test_layers_seldom_wait_for_a_projection_shortcut() -> None:
+def test_layers_seldom_wait_for_a_projection_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Layers that take about as long as each other, a strided one with a projection among them."""
     network = maps_network(3, size=16, channels=8)
     layers = tuple(map(LayerHardware, (4, 8, 2, 1)))
@@ -69,13 +63,16 @@ def test_layers_seldom_wait_for_a_projection_shortcut() -> None:
     frames = dense_frames(network, 12, seed=4, density=0.6)
     counts = run(network, frames, steps=2, record=True).counts
 
-    def interval(spare: int) -> float:
-        config = replace(hardware, spare_lines=spare)
-        events = count_events(network, config, frames, counts)
-        return predict(network, config, events).interval
+    def interval() -> float:
+        events = count_events(network, hardware, frames, counts)
+        return predict(network, hardware, events).interval
 
-    assert interval(0) < 1.01 * interval(16)
-    compare(network, hardware, frames[:2])
+    usual = interval()
+    compare(network, hardware, frames[:1])
+    monkeypatch.setattr(shortcut_room, "SPARE_LINES", 16)
+    assert usual < 1.01 * interval()
+    monkeypatch.setattr(shortcut_room, "SPARE_LINES", 1)
+    assert interval() > 1.1 * usual
 
 
 @pytest.mark.slow

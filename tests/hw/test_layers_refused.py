@@ -96,10 +96,6 @@ def test_networks(network: Network, message: str) -> None:
         ),
         (lambda n: HardwareConfig.uniform(n, steps=1, beat=65), "beat must be an integer in 1..64"),
         (
-            lambda n: HardwareConfig(1, 8, (LayerHardware(1),) * 3, spare_lines=-1),
-            "spare_lines must be an integer in 0..64, not -1",
-        ),
-        (
             lambda n: HardwareConfig.uniform(n, steps=1, lanes=0),
             "lanes must be an integer in 1..512",
         ),

@@ -40,8 +40,7 @@ def test_header_tells_what_differs_from_layer_to_layer() -> None:
         LayerHardware(7, neuron="small", block=2),
         LayerHardware(1),
     )
-    header = generate(network, HardwareConfig(steps=4, beat=4, layers=layers, spare_lines=2))
-    assert "\n// spare      2 lines of a map in every line buffer\n" in header
+    header = generate(network, HardwareConfig(steps=4, beat=4, layers=layers))
     assert "10 lanes dsp, gn" in header
     assert "cores 2 fast\n" in header
     assert "7 lanes lut, blocks of 2 steps, gn" in header

@@ -125,8 +125,6 @@ def _header(
         f"{hardware.beat} in a beat",
         f"time-steps {hardware.steps}",
     ]
-    if hardware.spare_lines:
-        lines.append(f"spare      {hardware.spare_lines} lines of a map in every line buffer")
     for plan in plans:
         if plan.core is None:
             neuron = "accumulates"

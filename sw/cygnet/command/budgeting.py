@@ -31,7 +31,6 @@ def budget_for(
     mhz: float,
     beat: int | None,
     arithmetic: str | None,
-    spare_lines: int,
     data: list[str] | None,
 ) -> Budget:
     """What ``--budget`` and the options that go with it ask for."""
@@ -50,7 +49,6 @@ def budget_for(
         mhz=mhz,
         beat=beat,
         arithmetic=kinds,
-        spare_lines=spare_lines,
         events=None if not data else _events(network, path, steps, data),
         label=str(path),
     )

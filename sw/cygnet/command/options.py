@@ -61,15 +61,6 @@ Block = Annotated[
 ]
 
 
-SpareLines = Annotated[
-    int,
-    typer.Option(
-        help="Lines of a map that every line buffer has beyond those that it needs: block RAM for "
-        "fewer waits."
-    ),
-]
-
-
 @dataclass(frozen=True)
 class HardwareOptions:
     """A command that has a parameter of this kind has each field as an option
@@ -81,7 +72,6 @@ class HardwareOptions:
     cores: Cores = "1"
     arithmetic: Arithmetic = None
     block: Block = str(BLOCK)
-    spare_lines: SpareLines = 0
 
     def config(self, network: Network, steps: int) -> HardwareConfig:
         """What they choose for a network.
@@ -131,11 +121,11 @@ class HardwareOptions:
                 )
                 for number, layer in enumerate(layers)
             ]
-            config = replace(config, layers=tuple(layers), spare_lines=self.spare_lines)
+            config = replace(config, layers=tuple(layers))
             config.check(network)
         except (TypeError, ValueError) as error:
             raise CygnetError(
-                f"{error}; mend --steps, --lanes, --cores, --block, --beat or --spare-lines"
+                f"{error}; mend --steps, --lanes, --cores, --block or --beat"
             ) from None
         return config
 

@@ -110,7 +110,6 @@ def verilog(
             mhz=mhz,
             beat=chosen.beat,
             arithmetic=chosen.arithmetic,
-            spare_lines=chosen.spare_lines,
             data=data,
         )
         if not as_json:

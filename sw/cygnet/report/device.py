@@ -187,7 +187,5 @@ def synth_command(
         values = [layer[key] for layer in layers]
         if any(value != usual for value in values):
             words += [f"--{key}", ",".join(map(str, values))]
-    if hardware.spare_lines:
-        words += ["--spare-lines", str(hardware.spare_lines)]
     target = "xilinx7" if DEVICES[device].family == "xilinx" else device
     return shlex.join([*words, "--target", target, "-o", f"{folder}/synth.json"])

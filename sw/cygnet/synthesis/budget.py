@@ -74,7 +74,6 @@ def balance(
     mhz: float = 100.0,
     beat: int | None = None,
     arithmetic: Sequence[Arithmetic] | None = None,
-    spare_lines: int = 0,
     events: Sequence[NDArray[np.int64]] | None = None,
     label: str | None = None,
 ) -> Budget:
@@ -88,7 +87,6 @@ def balance(
     :param mhz: the clock that frames a second are reckoned with
     :param arithmetic: for each layer; None for multipliers where the device has them left and they
         save the most tables
-    :param spare_lines: of every line buffer, see :class:`~cygnet.hardware.HardwareConfig`
     :param events: of each layer, as for :func:`expected_clocks`
     :param label: what errors call the network; None for its name
     :raises CygnetError: the network does not fit, or not at that rate; with what it needs and what
@@ -97,7 +95,7 @@ def balance(
     beat = default_beat(network) if beat is None else beat
     plain: Arithmetic = "lut6" if device.family == "xilinx" else "lut"
     given = tuple(arithmetic or (plain,) * len(network.layers))
-    whole = HardwareConfig(steps, beat, (), spare_lines=spare_lines)
+    whole = HardwareConfig(steps, beat, ())
     search = _Search(network, device, whole, given, arithmetic is None, events)
     least = search.multiply(search.build(tuple(LayerHardware(1, arithmetic=a) for a in given)))
     label = f"network {network.name!r}" if label is None else label
