@@ -19,6 +19,7 @@ from cygnet.errors import CygnetError
 from cygnet.hardware import HardwareConfig
 from cygnet.network import Network
 from cygnet.synthesis.bitstream import SUFFIXES, Placed, pack, packer, place
+from cygnet.synthesis.floorplan import tied
 from cygnet.synthesis.nextpnr import nextpnr, router
 from cygnet.synthesis.run import default_cache, map_design
 
@@ -178,12 +179,14 @@ class _Work:
         target = self.board.target()
         self.say(f"{mhz:g} MHz: Yosys")
         mapped = map_design(design.verilog, TOP, target, design.images, True, self.folder)
+        stages = [layer.name for layer in self.network.layers]
+        netlist = tied(mapped["netlist"], target, stages)
         tried: list[Placed] = []
         for number, seed in enumerate(self.seeds):
             self.say(f"{mhz:g} MHz: nextpnr, placement {number + 1} of {len(self.seeds)}")
             tried.append(
                 place(
-                    mapped["netlist"],
+                    netlist,
                     target,
                     design.constraints,
                     mhz=mhz,

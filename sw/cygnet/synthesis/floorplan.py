@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from cygnet.synthesis.netlist import Netlist
+from cygnet.synthesis.targets import Target
 
 __all__ = [
     "CROWDED",
@@ -130,10 +131,13 @@ class Region:
 
 def stage_of(cell: str, stages: Sequence[str]) -> str | None:
     """The layer that a cell belongs to: ``conv1.engine.sums``, ``conv1_neurons.core0`` and
-    ``conv1_to_conv2_main`` are of ``conv1``."""
-    first = cell.split(".", 1)[0]
-    found = (stage for stage in stages if re.match(rf"{re.escape(stage)}(?![A-Za-z0-9])", first))
-    return max(found, key=len, default=None)
+    ``conv1_to_conv2_main`` are of ``conv1``, whether the accelerator is the top or lies in it."""
+    for place in cell.split(".", 2)[:2]:
+        found = (stage for stage in stages if re.match(rf"{re.escape(stage)}(?![^\W_])", place))
+        stage = max(found, key=len, default=None)
+        if stage is not None:
+            return stage
+    return None
 
 
 def regions(netlist: Netlist, grid: Grid, stages: Sequence[str]) -> dict[str, Region]:
@@ -170,37 +174,41 @@ def regions(netlist: Netlist, grid: Grid, stages: Sequence[str]) -> dict[str, Re
 
 
 def assign_sites(netlist: Netlist, grid: Grid, stages: Sequence[str]) -> int:
-    """Tie block RAMs and multipliers to sites (nextpnr's attribute ``BEL``); returns how many.
-
-    Nothing is changed where a cell of these kinds belongs to no layer, or there are more of them
-    than sites.
+    """Tie the layers' block RAMs and multipliers to sites (nextpnr's attribute ``BEL``); returns
+    how many. Nothing is changed where there are more than sites.
 
     :param stages: names of the layers, in the order of the chain
     """
-    kinds = {kind: (netlist.of_type(kind), grid.sites(kind)) for kind in _SITES}
-    owner = {cell: stage_of(cell, stages) for cells, _ in kinds.values() for cell in cells}
-    if None in owner.values() or any(len(cells) > len(sites) for cells, sites in kinds.values()):
+    owner = {cell: stage_of(cell, stages) for kind in _SITES for cell in netlist.of_type(kind)}
+    if all(stage is None for stage in owner.values()):
         return 0
     where = regions(netlist, grid, stages)
     chosen: dict[str, str] = {}
-    for cells, sites in kinds.values():
-        if not cells:
-            continue
-        cost = np.array([_cost(where[str(owner[cell])], sites, grid) for cell in cells])
-        for cell, site in zip(*linear_sum_assignment(cost), strict=True):
-            chosen[cells[cell]] = sites[site].bel
+    for kind in _SITES:
+        cells, sites = netlist.of_type(kind), grid.sites(kind)
+        if len(cells) > len(sites):
+            return 0
+        costs = {cell: _cost(where[stage], sites, grid) for cell in cells if (stage := owner[cell])}
+        if costs:
+            _, columns = linear_sum_assignment(np.array(list(costs.values())))
+            chosen |= {cell: sites[at].bel for cell, at in zip(costs, columns, strict=True)}
     for name, bel in chosen.items():
         netlist.cells[name].setdefault("attributes", {})["BEL"] = bel
     return len(chosen)
 
 
-def tied(text: str, size: str, stages: Sequence[str]) -> str:
-    """A netlist for nextpnr, block RAMs and multipliers tied to sites if the device is crowded.
+def tied(text: str, target: Target, stages: Sequence[str]) -> str:
+    """A netlist for nextpnr, block RAMs and multipliers tied to sites if the device is a crowded
+    ECP5.
 
     :param text: JSON, as of :meth:`~cygnet.synthesis.netlist.Netlist.text`
-    :param size: of the ECP5, one of :data:`GRIDS`
+    :param stages: names of the layers, in the order of the chain
     """
-    netlist, grid = Netlist(text), GRIDS[size]
+    if target.family != "ecp5" or not stages:
+        return text
+    # 12k is 25k with less of it told; --um-85k and --um5g-85k differ in what is around the fabric.
+    size = target.route[0].rpartition("-")[2]
+    grid, netlist = GRIDS["25k" if size == "12k" else size], Netlist(text)
     if len(netlist.of_type("DP16KD")) < CROWDED * len(grid.sites("DP16KD")):
         return text
     return netlist.text() if assign_sites(netlist, grid, stages) else text

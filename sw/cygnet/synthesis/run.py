@@ -14,8 +14,9 @@ from cygnet.cache import content_key
 from cygnet.cache import default_cache as common_cache
 from cygnet.cosim.tools import yosys
 from cygnet.files import write_text
-from cygnet.synthesis import ecp5, fanout, floorplan, hierarchy, ice40, retime
+from cygnet.synthesis import ecp5, fanout, hierarchy, ice40, retime
 from cygnet.synthesis import netlist as netlists
+from cygnet.synthesis.floorplan import tied
 from cygnet.synthesis.hierarchy import module_use
 from cygnet.synthesis.netlist import Netlist
 from cygnet.synthesis.nextpnr import nextpnr, place_and_route, router
@@ -83,8 +84,8 @@ def synthesize(
     if "--router" not in options:
         options = (*options, *router(target.family, mapped["cells"]))
     netlist = mapped["netlist"]
-    if optimise and target.family == "ecp5" and stages:
-        netlist = floorplan.tied(netlist, target.size, stages)
+    if optimise:
+        netlist = tied(netlist, target, stages)
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         routes = pool.map(lambda seed: _route(netlist, target, arguments, seed, folder), seeds)

@@ -27,11 +27,6 @@ class Target:
     clock: str = ""
 
     @property
-    def size(self) -> str:
-        """Of the device in its family, such as ``"25k"``; empty where there is only one."""
-        return (*self.name.split("-"), "")[1]
-
-    @property
     def routed(self) -> bool:
         """Whether the design is placed and routed, not only mapped."""
         return bool(self.route)

@@ -97,7 +97,8 @@ def test_layers_of_cells() -> None:
         ("conv10.engine", None),
         ("fc1.engine", None),
         ("fc10", "fc10"),
-        ("readout.conv1", None),
+        ("accelerator.conv1_neurons.core0", "conv1"),
+        ("accelerator.readout.conv1", None),
     ):
         assert stage_of(cell, stages) == stage
 
@@ -164,12 +165,15 @@ def test_neighbours_in_the_chain_are_neighbours_on_the_device() -> None:
     assert middles[3:] == sorted(middles[3:], reverse=True)
 
 
+def test_only_what_belongs_to_a_layer_is_tied() -> None:
+    design = Netlist(netlist({"a.m": "DP16KD", "link.queue.m": "DP16KD"}))
+    assert assign_sites(design, LINE, ["a"]) == 1
+    assert bels(design)["link.queue.m"] == ""
+
+
 @pytest.mark.parametrize(
     "cells",
-    [
-        {"a.m": "DP16KD", "somewhere.m": "DP16KD"},
-        {f"a.x{n}": "MULT18X18D" for n in range(13)} | {"a.m": "DP16KD"},
-    ],
+    [{"b.m": "DP16KD"}, {f"a.x{n}": "MULT18X18D" for n in range(13)} | {"a.m": "DP16KD"}],
 )
 def test_nothing_is_tied_where_that_does_not_go(cells: dict[str, str]) -> None:
     design = Netlist(netlist(cells))
@@ -179,11 +183,14 @@ def test_nothing_is_tied_where_that_does_not_go(cells: dict[str, str]) -> None:
 
 def test_only_crowded_devices() -> None:
     sites = len(GRIDS["25k"].sites("DP16KD"))
+    device = target("ecp5-25k")
     few = netlist({f"a.m{n}": "DP16KD" for n in range(int(CROWDED * sites) - 1)})
-    assert tied(few, "25k", ["a"]) == few
+    assert tied(few, device, ["a"]) == few
     many = netlist({f"a.m{n}": "DP16KD" for n in range(int(CROWDED * sites))})
-    assert all(bels(Netlist(tied(many, "25k", ["a"]))).values())
-    assert tied(many, "25k", ["b"]) == many
+    assert all(bels(Netlist(tied(many, device, ["a"]))).values())
+    for other, stages in ((device, ["b"]), (device, []), (target("ice40-hx8k"), ["a"])):
+        assert tied(many, other, stages) == many
+    assert bels(Netlist(tied(many, target("ecp5-85k"), ["a"])))["a.m0"] == ""
 
 
 def test_synthesis_ties_those_of_a_crowded_accelerator(
@@ -212,5 +219,5 @@ def test_synthesis_ties_those_of_a_crowded_accelerator(
         return tuple(len(list(tmp_path.glob(f"*.{kind}.json"))) for kind in ("map", "route"))  # type: ignore[return-value]
 
     assert files(()) == (1, 1)
-    assert files(("first",)) == (1, 1)  # one of the memories is of no layer
+    assert files(("third",)) == (1, 1)
     assert files(("first", "second")) == (1, 2)
