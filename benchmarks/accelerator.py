@@ -60,6 +60,17 @@ CASES = {
     "mlp-16-dsp": Case("mlp", "xilinx7", "16,4", beat=8, arithmetic="dsp"),
     "mlp-128": Case("mlp", "ecp5-85k-6", "128,10", "2,1", beat=16, arithmetic="dsp,lut", mhz=110),
     "lenet": Case("lenet", "ecp5-85k-6", "6,16,20,12,5", "3,4,1,1,1", mhz=122),
+    "resnet20": Case(
+        "cifar10_resnet20_l4_8bit_73000_events",
+        "ecp5-85k-6",
+        "8,16,16,16,16,16,8,12,16,16,8,16,4,10,16,10,8,10,8,1",
+        "4,4,4,4,4,4,4,4,4,4,4,4,4,2,4,1,4,1,4,1",
+        beat=3,
+        arithmetic="dsp,dsp,dsp,dsp,lut,dsp" + 14 * ",lut",
+        mhz=105,
+        steps=2,
+        data="cifar",
+    ),
 }
 WEIGHTS = Path(__file__).parents[1] / "experiments" / "weights"
 ROUTER = ("--router", "router2", "--tmg-ripup")
