@@ -246,6 +246,20 @@ def test_evaluation() -> None:
     assert accuracy[0] == pytest.approx((whole[0].argmax(1).numpy() == classes).mean())
 
 
+@pytest.mark.parametrize(("size", "batch"), [(2 << 20, 500), (7 * 16 * 8, 7), (1, 1)])
+def test_as_many_images_at_once_as_keep_tensors_small(
+    size: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest tensor of an image are the 16 outputs of the first layer, in float64."""
+    network = QCFS().prepare(folded(), images(), SPEC)
+    monkeypatch.setattr("cygnet.conversion.evaluation.TENSOR", size)
+    x = images(510)
+    seen: list[int] = []
+    got = logits_by_step(network, x, 2, progress=lambda done, all_: seen.append(done))
+    assert seen == [*range(batch, 510, batch), 510]
+    torch.testing.assert_close(got, network(network.input(x), 2))
+
+
 def mean_outputs(network: SpikingNetwork, x: Tensor, steps: int) -> list[Tensor]:
     sums: dict[int, Tensor] = {}
 
