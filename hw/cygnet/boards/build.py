@@ -180,7 +180,7 @@ class _Work:
         self.say(f"{mhz:g} MHz: Yosys")
         mapped = map_design(design.verilog, TOP, target, design.images, True, self.folder)
         stages = [layer.name for layer in self.network.layers]
-        netlist = tied(mapped["netlist"], target, stages)
+        netlist = tied(mapped, target, stages)
         tried: list[Placed] = []
         for number, seed in enumerate(self.seeds):
             self.say(f"{mhz:g} MHz: nextpnr, placement {number + 1} of {len(self.seeds)}")

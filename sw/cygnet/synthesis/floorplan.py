@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,20 +198,22 @@ def assign_sites(netlist: Netlist, grid: Grid, stages: Sequence[str]) -> int:
     return len(chosen)
 
 
-def tied(text: str, target: Target, stages: Sequence[str]) -> str:
+def tied(mapped: Mapping[str, Any], target: Target, stages: Sequence[str]) -> str:
     """A netlist for nextpnr, block RAMs and multipliers tied to sites if the device is a crowded
     ECP5.
 
-    :param text: JSON, as of :meth:`~cygnet.synthesis.netlist.Netlist.text`
+    :param mapped: as :func:`cygnet.synthesis.run.map_design` gives it
     :param stages: names of the layers, in the order of the chain
     """
+    text = str(mapped["netlist"])
     if target.family != "ecp5" or not stages:
         return text
     # 12k is 25k with less of it told; --um-85k and --um5g-85k differ in what is around the fabric.
     size = target.route[0].rpartition("-")[2]
-    grid, netlist = GRIDS["25k" if size == "12k" else size], Netlist(text)
-    if len(netlist.of_type("DP16KD")) < CROWDED * len(grid.sites("DP16KD")):
+    grid = GRIDS["25k" if size == "12k" else size]
+    if mapped["cells"].get("DP16KD", 0) < CROWDED * len(grid.sites("DP16KD")):
         return text
+    netlist = Netlist(text)
     return netlist.text() if assign_sites(netlist, grid, stages) else text
 
 

@@ -83,9 +83,7 @@ def synthesize(
         return Report(target.name, *area, None, modules=mapped["modules"])
     if "--router" not in options:
         options = (*options, *router(target.family, mapped["cells"]))
-    netlist = mapped["netlist"]
-    if optimise:
-        netlist = tied(netlist, target, stages)
+    netlist = tied(mapped, target, stages) if optimise else mapped["netlist"]
     arguments = [*target.route, "--freq", str(mhz), "--timing-allow-fail", *options]
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         routes = pool.map(lambda seed: _route(netlist, target, arguments, seed, folder), seeds)
