@@ -96,7 +96,7 @@ def measure(
     config = HardwareOptions(
         lanes=case.lanes, cores=case.cores, beat=case.beat, arithmetic=case.arithmetic
     ).config(network, steps=case.steps)
-    images = load_data([data], split="test", layout=network.input.layout)
+    images = load_data([data], prefer="test", layout=network.input.layout)
     x = images.x.reshape(-1, *network.input.shape)
     labels = run(network, x, steps=case.steps).labels
     few = x[: IMAGES[case.data]]
