@@ -39,7 +39,6 @@ class Case:
 
     :param network: file without its ``.cyg``; those of CIFAR-10 are in ``experiments/weights``
     :param mhz: that the router goes on for until it is met
-    :param seed: of the first placement
     """
 
     network: str
@@ -51,7 +50,6 @@ class Case:
     mhz: int = 100
     steps: int = 1
     data: Literal["mnist", "cifar"] = "mnist"
-    seed: int = 1
 
 
 CASES = {
@@ -111,7 +109,7 @@ def measure(
             top=top,
             target=target(case.where),
             images=contents,
-            seeds=range(case.seed, case.seed + seeds),
+            seeds=range(1, seeds + 1),
             mhz=case.mhz,
             stages=[layer.name for layer in network.layers],
             options=ROUTER,
